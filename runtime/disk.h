@@ -1,0 +1,83 @@
+// Disk: files and directories, the only door to storage above runtime/.
+//
+// A write is visible to later reads at once and survives a crash of the process; it survives a power cut only once a
+// sync() that started after it has returned. A new name survives only after sync_directory of its parent.
+// Every failure throws DiskError. A failed sync is never retried: what was written may be lost although a second sync
+// would succeed, so the owner of the log directory takes it offline.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "protocol/bytes.h"
+#include "runtime/task.h"
+
+namespace millrace {
+
+class DiskError : public std::runtime_error {
+ public:
+  DiskError(const std::string& what, int error) : std::runtime_error(what), error_(error) {}
+  int error() const { return error_; }  // errno; 0 where there is none
+
+ private:
+  int error_;
+};
+
+enum class OpenMode {
+  read,       // must exist
+  write,      // read and write, created when missing
+  write_new,  // read and write, emptied when it exists
+};
+
+class File {
+ public:
+  virtual ~File() = default;
+  // Reads up to out.size() bytes at `at`; fewer only at the end of the file.
+  virtual Task<size_t> read(int64_t at, std::span<std::byte> out) = 0;
+  // Writes all parts one after the other at `at`. The parts are kept until it is done.
+  virtual Task<void> write(int64_t at, std::vector<Bytes> parts) = 0;
+  virtual Task<void> sync() = 0;  // fdatasync
+  virtual Task<void> truncate(int64_t size) = 0;
+  virtual int64_t size() const = 0;  // as of the last finished write or truncate
+};
+
+struct DirectoryEntry {
+  std::string name;
+  bool is_directory = false;
+  int64_t size = 0;
+};
+
+// Held for as long as the object lives; another process (Kafka's, too) is then refused.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  virtual Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) = 0;
+  virtual Task<std::optional<DirectoryEntry>> stat(std::string path) = 0;     // nothing when it does not exist
+  virtual Task<std::vector<DirectoryEntry>> list(std::string directory) = 0;  // sorted by name
+  virtual Task<void> make_directories(std::string path) = 0;
+  virtual Task<void> rename(std::string from, std::string to) = 0;  // replaces `to`
+  virtual Task<void> remove(std::string path) = 0;                  // a file; missing is fine
+  virtual Task<void> remove_all(std::string path) = 0;              // a tree; missing is fine
+  virtual Task<void> sync_directory(std::string path) = 0;
+  // A POSIX record lock, as Java's FileChannel.tryLock takes; nothing when somebody holds it.
+  virtual Task<std::unique_ptr<FileLock>> lock(std::string path) = 0;
+};
+
+// The whole file, or nothing when it does not exist. Throws DiskError beyond `limit` bytes.
+Task<std::optional<std::string>> read_file(Disk& disk, std::string path, int64_t limit = 64 << 20);
+// Writes path.tmp, syncs it, renames it over path and syncs the directory: afterwards either the old or the new
+// content is there, whatever happens.
+Task<void> write_file_atomically(Disk& disk, std::string path, std::string content);
+
+}  // namespace millrace

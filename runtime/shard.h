@@ -1,0 +1,103 @@
+// Shard: one thread (or one simulated node) with its own clock, disk, net and random numbers.
+//
+// Every datum lives on one shard. Another shard asks with
+//
+//   auto work = [&log, batch]() -> Task<Offset> { co_return co_await log.append(batch); };
+//   Offset at = co_await on(owner, std::move(work));
+//
+// which costs nothing when `owner` is the current shard, and otherwise one hop there and one back.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <type_traits>
+
+#include "runtime/clock.h"
+#include "runtime/disk.h"
+#include "runtime/net.h"
+#include "runtime/random.h"
+#include "runtime/task.h"
+
+namespace millrace {
+
+class Shard {
+ public:
+  virtual ~Shard() = default;
+
+  virtual int id() const = 0;
+  // From any thread: runs `work` on this shard after what is queued already.
+  virtual void post(std::move_only_function<void()> work) = 0;
+
+  virtual Clock& clock() = 0;
+  virtual Disk& disk() = 0;
+  virtual Net& net() = 0;
+  virtual Random& random() = 0;
+
+  // The shard whose code is running. A bug outside of one.
+  static Shard& current();
+
+ protected:
+  // An executor names itself for as long as it runs something.
+  class Running {
+   public:
+    explicit Running(Shard& shard);
+    ~Running();
+    Running(const Running&) = delete;
+
+   private:
+    Shard* previous_;
+  };
+};
+
+inline MonoTime now() { return Shard::current().clock().now(); }
+inline MonoTime after(std::chrono::nanoseconds wait) { return Shard::current().clock().now() + wait; }
+
+// Lets everything queued on this shard run first.
+Task<void> yield();
+// Until `due`; cannot be cut short: for waits that end with their component, use Event::wait.
+Task<void> sleep_until(MonoTime due);
+
+namespace shard_detail {
+struct Hop {
+  Shard& to;
+  bool await_ready() const noexcept { return &to == &Shard::current(); }
+  void await_suspend(std::coroutine_handle<> self) {
+    to.post([self] { self.resume(); });
+  }
+  void await_resume() const noexcept {}
+};
+}  // namespace shard_detail
+
+// Runs `work`, a callable that returns a Task, on `owner` and brings its result or exception back.
+template <class Work>
+auto on(Shard& owner, Work work) -> std::invoke_result_t<Work&> {
+  using Result = decltype(std::declval<std::invoke_result_t<Work&>>().operator co_await().await_resume());
+  Shard& home = Shard::current();
+  if (&home == &owner) {
+    co_return co_await work();
+  }
+  std::exception_ptr error;
+  if constexpr (std::is_void_v<Result>) {
+    co_await shard_detail::Hop{owner};
+    try {
+      co_await work();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    co_await shard_detail::Hop{home};
+    if (error) std::rethrow_exception(error);
+  } else {
+    std::optional<Result> result;
+    co_await shard_detail::Hop{owner};
+    try {
+      result.emplace(co_await work());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    co_await shard_detail::Hop{home};
+    if (error) std::rethrow_exception(error);
+    co_return std::move(*result);
+  }
+}
+
+}  // namespace millrace
