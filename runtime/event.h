@@ -5,9 +5,6 @@
 //   }
 #pragma once
 
-#include <list>
-#include <memory>
-
 #include "runtime/shard.h"
 
 namespace millrace {
@@ -16,17 +13,19 @@ class Event {
  public:
   Event() = default;
   Event(const Event&) = delete;
+  // Those who still wait are woken, as if notified; they must not touch the event again.
   ~Event() { notify(); }
 
   // Wakes everybody who waits now. They run after the caller has yielded.
   void notify();
-  // True when notified, false once `deadline` has passed.
+  // True when notified, false once `deadline` has passed. Never answers before the caller has yielded.
   Task<bool> wait(MonoTime deadline = never);
-  bool has_waiters() const { return !waiters_.empty(); }
+  bool has_waiters() const { return oldest_ != nullptr; }
 
  private:
   struct Waiter;
-  std::list<std::shared_ptr<Waiter>> waiters_;
+  Waiter* oldest_ = nullptr;
+  Waiter* newest_ = nullptr;
 };
 
 }  // namespace millrace

@@ -14,16 +14,19 @@ namespace millrace {
 class Gate {
  public:
   Gate() = default;
+  Gate(const Gate&) = delete;
   ~Gate();  // a bug while tasks run
 
   // Starts `task`, or drops it unstarted when the gate is closing. It must not throw.
   void spawn(Task<void> task);
   bool closing() const { return closing_; }
   int running() const { return running_; }
+  // May be awaited by several, and again once closed.
   Task<void> close();
 
  private:
-  Task<void> count(Task<void> task);
+  class Counted;
+  static Task<void> run(Gate& gate, Task<void> task);
 
   int running_ = 0;
   bool closing_ = false;

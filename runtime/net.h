@@ -27,6 +27,8 @@ struct Address {
 };
 std::string to_string(const Address&);
 
+// One read and one write may be under way at a time. Destroying it while either is, is a bug: close() it, wait until
+// they have ended, then let it go.
 class Connection {
  public:
   virtual ~Connection() = default;

@@ -20,9 +20,15 @@
 
 namespace millrace {
 
+namespace task_detail {
+struct DetachedNode;
+}
+
 class Shard {
  public:
   virtual ~Shard() = default;
+  Shard() = default;
+  Shard(const Shard&) = delete;
 
   virtual int id() const = 0;
   // From any thread: runs `work` on this shard after what is queued already.
@@ -35,8 +41,17 @@ class Shard {
 
   // The shard whose code is running. A bug outside of one.
   static Shard& current();
+  // True while the shard's coroutines are destroyed where they stand, as the simulator does when a node crashes:
+  // then, and only then, may an object go away while somebody waits for it.
+  bool dropping() const { return dropping_; }
 
  protected:
+  // What detach() has started here and has not ended.
+  int detached() const;
+  // Destroys it, the newest first. Nothing of this shard may be resumed afterwards.
+  void drop_detached();
+  void set_dropping() { dropping_ = true; }
+
   // An executor names itself for as long as it runs something.
   class Running {
    public:
@@ -47,6 +62,11 @@ class Shard {
    private:
     Shard* previous_;
   };
+
+ private:
+  friend struct task_detail::DetachedNode;
+  task_detail::DetachedNode* newest_detached_ = nullptr;
+  bool dropping_ = false;
 };
 
 inline MonoTime now() { return Shard::current().clock().now(); }
