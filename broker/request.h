@@ -1,0 +1,41 @@
+// What a handler knows about the request beside its body.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "protocol/types.h"
+#include "runtime/net.h"
+
+namespace millrace::broker {
+
+// Who is at the other end; one per connection, shared by its requests.
+struct Peer {
+  uint64_t connection = 0;  // unique within this process
+  std::string listener;     // the listener's name, PLAINTEXT by default
+  Address address;
+  std::string principal = "User:ANONYMOUS";
+  std::string software_name = "unknown";  // from ApiVersions v3+
+  std::string software_version = "unknown";
+};
+
+struct RequestContext {
+  int16_t api_key = 0;
+  int16_t version = 0;
+  int32_t correlation = 0;
+  std::string client_id;  // "" when the client sent none
+  std::shared_ptr<Peer> peer;
+
+  // "/127.0.0.1", as group descriptions show it.
+  std::string client_host() const { return peer ? "/" + peer->address.host : "/"; }
+};
+
+// The connection is closed without an answer: an unreadable frame, or an acks=0 produce that failed.
+class CloseConnection : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace millrace::broker
