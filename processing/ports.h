@@ -32,6 +32,8 @@ class TopicReader {
   virtual ~TopicReader() = default;
   // How many partitions the topic has; nothing when there is no such topic.
   virtual Task<std::optional<int>> partitions(std::string topic) = 0;
+  // The names of all topics, for 'topic-pattern'; internal ones may be left out.
+  virtual Task<std::vector<std::string>> topics() = 0;
   virtual Task<PartitionBounds> bounds(std::string topic, PartitionId partition) = 0;
   // The first offset whose timestamp is at or after `time`; the end when there is none.
   virtual Task<Offset> offset_at(std::string topic, PartitionId partition, Timestamp time) = 0;
@@ -57,6 +59,8 @@ class TopicWriter {
   virtual Task<std::optional<Sequence>> last_sequence(std::string topic, PartitionId partition,
                                                       ProducerId producer) = 0;
   virtual Task<ErrorCode> delete_before(std::string topic, PartitionId partition, Offset offset) = 0;
+  // Removes one of our internal topics (a finished job's checkpoints); missing is fine.
+  virtual Task<ErrorCode> remove(std::string topic) = 0;
 };
 
 }  // namespace millrace::processing
