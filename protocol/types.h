@@ -31,16 +31,24 @@ using ProducerId = Id<struct ProducerTag, int64_t>;
 using ProducerEpoch = Id<struct ProducerEpochTag, int16_t>;
 using Sequence = Id<struct SequenceTag, int32_t>;
 
+// Offsets and timestamps from the wire may be anything, so their arithmetic wraps, as Java's.
+constexpr int64_t wrapping_add(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+constexpr int64_t wrapping_subtract(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
 // A position in a partition; the distance between two is a plain number of records.
 using Offset = Id<OffsetTag, int64_t>;
-constexpr Offset operator+(Offset a, int64_t n) { return Offset(a.value + n); }
-constexpr Offset operator-(Offset a, int64_t n) { return Offset(a.value - n); }
-constexpr int64_t operator-(Offset a, Offset b) { return a.value - b.value; }
+constexpr Offset operator+(Offset a, int64_t n) { return Offset(wrapping_add(a.value, n)); }
+constexpr Offset operator-(Offset a, int64_t n) { return Offset(wrapping_subtract(a.value, n)); }
+constexpr int64_t operator-(Offset a, Offset b) { return wrapping_subtract(a.value, b.value); }
 
 // Milliseconds since 1970-01-01 UTC, as in record batches.
 using Timestamp = Id<TimestampTag, int64_t>;
-constexpr Timestamp operator+(Timestamp a, int64_t ms) { return Timestamp(a.value + ms); }
-constexpr int64_t operator-(Timestamp a, Timestamp b) { return a.value - b.value; }
+constexpr Timestamp operator+(Timestamp a, int64_t ms) { return Timestamp(wrapping_add(a.value, ms)); }
+constexpr int64_t operator-(Timestamp a, Timestamp b) { return wrapping_subtract(a.value, b.value); }
 
 using Millis = std::chrono::milliseconds;
 

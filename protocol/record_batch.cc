@@ -1,0 +1,233 @@
+// Reading and building batches of magic 2; legacy messages are decoded in legacy.cc.
+#include "protocol/record_batch.h"
+
+#include <algorithm>
+#include <array>
+
+#include "protocol/check.h"
+#include "protocol/crc32c.h"
+#include "protocol/legacy.h"
+#include "protocol/varint.h"
+
+namespace millrace::protocol {
+
+namespace {
+
+constexpr size_t crc_from = 21;  // attributes
+
+// A length-prefixed byte string; −1 is null. False when it does not fit or is below −1.
+bool read_nullable(const char*& at, const char* end, std::optional<std::string_view>& out) {
+  int64_t length = 0;
+  if (!read_varint(at, end, length)) return false;
+  if (length < -1 || length > end - at) return false;
+  if (length == -1) {
+    out.reset();
+    return true;
+  }
+  out = std::string_view(at, static_cast<size_t>(length));
+  at += length;
+  return true;
+}
+
+bool read_header(const char*& at, const char* end, HeaderView& header) {
+  std::optional<std::string_view> key;
+  if (!read_nullable(at, end, key) || !key) return false;
+  header.key = *key;
+  return read_nullable(at, end, header.value);
+}
+
+void append_nullable(std::string& out, std::optional<std::string_view> bytes) {
+  append_varint(out, bytes ? static_cast<int64_t>(bytes->size()) : -1);
+  if (bytes) out.append(*bytes);
+}
+
+}  // namespace
+
+RecordBatch::RecordBatch(Bytes bytes) {
+  check(bytes.size() >= batch_prefix_size + legacy_header_size);
+  const size_t size = batch_prefix_size + static_cast<size_t>(load_big<int32_t>(bytes.data() + 8));
+  check(size <= bytes.size());
+  bytes_ = bytes.slice(0, size);
+  check(is_legacy() || size >= batch_header_size);
+}
+
+Offset RecordBatch::last_offset() const { return is_legacy() ? base_offset() : base_offset() + last_offset_delta(); }
+
+Sequence RecordBatch::last_sequence() const {
+  return base_sequence().value < 0 ? base_sequence() : add_sequence(base_sequence(), last_offset_delta());
+}
+
+bool RecordBatch::crc_matches() const {
+  return is_legacy() ? legacy_crc_matches(bytes_) : crc() == crc32c(bytes_.span().subspan(crc_from));
+}
+
+Sequence add_sequence(Sequence from, int32_t n) {
+  return Sequence(static_cast<int32_t>((static_cast<int64_t>(from.value) + n) & 0x7fffffff));
+}
+
+std::optional<RecordBatch> BatchIterator::next() {
+  if (malformed_ || rest() < batch_prefix_size + legacy_header_size) return std::nullopt;
+  const std::byte* at = bytes_.data() + position_;
+  const auto length = load_big<int32_t>(at + 8);
+  const auto magic = static_cast<int8_t>(at[16]);
+  const size_t least = magic < 2 ? legacy_header_size : batch_header_size - batch_prefix_size;
+  if (length < 0 || static_cast<size_t>(length) < least) {
+    malformed_ = true;
+    return std::nullopt;
+  }
+  const size_t size = batch_prefix_size + static_cast<size_t>(length);
+  if (size > rest()) return std::nullopt;
+  RecordBatch batch(bytes_.slice(position_, size));
+  position_ += size;
+  return batch;
+}
+
+std::vector<HeaderView> RecordView::headers() const {
+  std::vector<HeaderView> all(static_cast<size_t>(header_count));
+  const char* at = raw_headers.data();
+  const char* end = at + raw_headers.size();
+  for (HeaderView& header : all) check(read_header(at, end, header));
+  return all;
+}
+
+RecordReader::RecordReader(RecordBatch batch, size_t limit) : batch_(std::move(batch)) {
+  if (batch_.is_legacy()) {
+    malformed_ = !read_legacy(batch_.bytes(), limit, legacy_, legacy_payloads_);
+    return;
+  }
+  payload_ = decompress(batch_.compression(), batch_.payload(), limit);
+  at_ = payload_.text().data();
+  end_ = at_ + payload_.size();
+  remaining_ = batch_.count();
+}
+
+std::optional<RecordView> RecordReader::fail() {
+  malformed_ = true;
+  remaining_ = 0;
+  return std::nullopt;
+}
+
+std::optional<RecordView> RecordReader::next_legacy() {
+  if (legacy_at_ == legacy_.size()) return std::nullopt;
+  return legacy_[legacy_at_++];
+}
+
+std::optional<RecordView> RecordReader::next() {
+  if (batch_.is_legacy()) return next_legacy();
+  if (remaining_ <= 0) {
+    if (at_ != end_ || remaining_ < 0) malformed_ = true;
+    return std::nullopt;
+  }
+  int64_t length = 0;
+  if (!read_varint(at_, end_, length) || length < 1 || length > end_ - at_) return fail();
+  const char* at = at_ + 1;  // attributes, unused
+  const char* end = at_ + length;
+  RecordView record;
+  int64_t timestamp_delta = 0;
+  int64_t offset_delta = 0;
+  if (!read_varint(at, end, timestamp_delta) || !read_varint(at, end, offset_delta)) return fail();
+  if (!read_nullable(at, end, record.key) || !read_nullable(at, end, record.value)) return fail();
+  int64_t header_count = 0;
+  if (!read_varint(at, end, header_count) || header_count < 0 || header_count > end - at) return fail();
+  record.header_count = static_cast<int32_t>(header_count);
+  record.raw_headers = std::string_view(at, static_cast<size_t>(end - at));
+  for (int64_t i = 0; i < header_count; ++i) {
+    HeaderView header;
+    if (!read_header(at, end, header)) return fail();
+  }
+  if (at != end) return fail();
+  at_ = end;
+  --remaining_;
+  record.offset = Offset(
+      static_cast<int64_t>(static_cast<uint64_t>(batch_.base_offset().value) + static_cast<uint64_t>(offset_delta)));
+  record.timestamp = batch_.is_log_append_time() ? batch_.max_timestamp() : batch_.base_timestamp() + timestamp_delta;
+  return record;
+}
+
+void BatchBuilder::add_at(int32_t offset_delta, Timestamp timestamp, std::optional<std::string_view> key,
+                          std::optional<std::string_view> value, std::span<const Header> headers) {
+  if (count_ == 0) {
+    base_timestamp_ = timestamp;
+    max_timestamp_ = timestamp;
+  }
+  max_timestamp_ = std::max(max_timestamp_, timestamp);
+  const int64_t timestamp_delta = timestamp - base_timestamp_;
+  size_t length =
+      1 + varint_size(timestamp_delta) + varint_size(offset_delta) + varint_size(static_cast<int64_t>(headers.size()));
+  const auto nullable_size = [](auto& bytes) {
+    return bytes ? varint_size(static_cast<int64_t>(bytes->size())) + bytes->size() : size_t{1};
+  };
+  length += nullable_size(key) + nullable_size(value);
+  for (const Header& header : headers) {
+    length += varint_size(static_cast<int64_t>(header.key.size())) + header.key.size() + nullable_size(header.value);
+  }
+  append_varint(records_, static_cast<int64_t>(length));
+  records_.push_back(0);
+  append_varint(records_, timestamp_delta);
+  append_varint(records_, offset_delta);
+  append_nullable(records_, key);
+  append_nullable(records_, value);
+  append_varint(records_, static_cast<int64_t>(headers.size()));
+  for (const Header& header : headers) {
+    append_nullable(records_, header.key);
+    append_nullable(records_, header.value ? std::optional<std::string_view>(*header.value) : std::nullopt);
+  }
+  next_delta_ = int64_t{offset_delta} + 1;
+  ++count_;
+}
+
+Bytes BatchBuilder::build() {
+  const bool compressed = options_.compression != Compression::none;
+  const auto raw = std::as_bytes(std::span(records_.data(), records_.size()));
+  const Bytes packed = compressed ? compress(options_.compression, raw, options_.compression_level) : Bytes();
+  const std::span<const std::byte> body = compressed ? packed.span() : raw;
+
+  const size_t size = batch_header_size + body.size();
+  std::shared_ptr<std::byte[]> memory = std::make_shared_for_overwrite<std::byte[]>(size);
+  std::byte* to = memory.get();
+  int16_t attributes = static_cast<int16_t>(options_.compression);
+  if (options_.log_append_time) attributes |= 8;
+  if (options_.transactional) attributes |= 16;
+  if (options_.control) attributes |= 32;
+  const Timestamp newest = options_.log_append_time.value_or(max_timestamp_);
+  store_big<int64_t>(to + 0, options_.base_offset.value);
+  store_big<int32_t>(to + 8, static_cast<int32_t>(size - batch_prefix_size));
+  store_big<int32_t>(to + 12, options_.leader_epoch.value);
+  store_big<int8_t>(to + 16, 2);
+  store_big<int16_t>(to + 21, attributes);
+  store_big<int32_t>(to + 23, static_cast<int32_t>(next_delta_ - 1));
+  store_big<int64_t>(to + 27, base_timestamp_.value);
+  store_big<int64_t>(to + 35, newest.value);
+  store_big<int64_t>(to + 43, options_.producer_id.value);
+  store_big<int16_t>(to + 51, options_.producer_epoch.value);
+  store_big<int32_t>(to + 53, options_.base_sequence.value);
+  store_big<int32_t>(to + 57, count_);
+  if (!body.empty()) std::memcpy(to + batch_header_size, body.data(), body.size());
+  store_big<uint32_t>(to + 17, crc32c(std::span<const std::byte>(to + crc_from, size - crc_from)));
+
+  options_.base_offset = options_.base_offset + next_delta_;
+  if (options_.base_sequence.value >= 0) {
+    options_.base_sequence = add_sequence(options_.base_sequence, static_cast<int32_t>(next_delta_));
+  }
+  records_.clear();
+  next_delta_ = 0;
+  count_ = 0;
+  const std::span<const std::byte> view(to, size);
+  return Bytes(std::move(memory), view);
+}
+
+void stamp(std::span<std::byte> batch, Offset base, LeaderEpoch epoch) {
+  check(batch.size() > 16);
+  store_big<int64_t>(batch.data(), base.value);
+  if (static_cast<int8_t>(batch[16]) >= 2) store_big<int32_t>(batch.data() + 12, epoch.value);
+}
+
+void stamp_log_append_time(std::span<std::byte> batch, Timestamp now) {
+  check(batch.size() >= batch_header_size);
+  const auto attributes = load_big<int16_t>(batch.data() + 21);
+  store_big<int16_t>(batch.data() + 21, static_cast<int16_t>(attributes | 8));
+  store_big<int64_t>(batch.data() + 35, now.value);
+  store_big<uint32_t>(batch.data() + 17, crc32c(batch.subspan(crc_from)));
+}
+
+}  // namespace millrace::protocol

@@ -1,0 +1,205 @@
+// Record batches: what is built is read back, and what is damaged is noticed.
+#include "protocol/record_batch.h"
+
+#include <doctest/doctest.h>
+#include <zlib.h>
+
+#include "protocol/crc32c.h"
+#include "protocol/varint.h"
+
+using namespace millrace;
+using namespace millrace::protocol;
+
+namespace {
+
+Bytes three_records(BatchOptions options = {}) {
+  BatchBuilder builder(std::move(options));
+  const std::vector<Header> headers = {{"trace", "17"}, {"empty", std::nullopt}};
+  builder.add(Timestamp(1000), "k1", "v1", headers);
+  builder.add(Timestamp(1005), std::nullopt, "v2");
+  builder.add(Timestamp(999), "k3", std::nullopt);
+  return builder.build();
+}
+
+std::string legacy_message(int64_t offset, int8_t magic, int8_t attributes, int64_t timestamp, std::string_view value) {
+  std::string body;
+  const auto put = [](std::string& out, auto v) {
+    std::byte raw[sizeof v];
+    store_big(raw, v);
+    out.append(reinterpret_cast<const char*>(raw), sizeof v);
+  };
+  put(body, magic);
+  put(body, attributes);
+  if (magic == 1) put(body, timestamp);
+  put(body, int32_t{-1});
+  put(body, static_cast<int32_t>(value.size()));
+  body.append(value);
+  std::string message;
+  put(message, offset);
+  put(message, static_cast<int32_t>(body.size() + 4));
+  put(message,
+      static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()))));
+  return message + body;
+}
+
+}  // namespace
+
+TEST_CASE("crc32c of the standard's check string is e3069283, in one piece or two") {
+  const Bytes digits = Bytes::copy_of("123456789");
+  CHECK(crc32c(digits.span()) == 0xe3069283u);
+  CHECK(crc32c(digits.span().subspan(4), crc32c(digits.span().first(4))) == 0xe3069283u);
+}
+
+TEST_CASE("a built batch reads back as it was written, with every codec") {
+  for (const Compression codec :
+       {Compression::none, Compression::gzip, Compression::snappy, Compression::lz4, Compression::zstd}) {
+    CAPTURE(name(codec));
+    BatchOptions options;
+    options.base_offset = Offset(40);
+    options.leader_epoch = LeaderEpoch(3);
+    options.compression = codec;
+    options.producer_id = ProducerId(9);
+    options.producer_epoch = ProducerEpoch(1);
+    options.base_sequence = Sequence(INT32_MAX);
+    const RecordBatch batch(three_records(options));
+    CHECK(batch.crc_matches());
+    CHECK(batch.magic() == 2);
+    CHECK(batch.base_offset() == Offset(40));
+    CHECK(batch.last_offset() == Offset(42));
+    CHECK(batch.leader_epoch() == LeaderEpoch(3));
+    CHECK(batch.compression() == codec);
+    CHECK(batch.max_timestamp() == Timestamp(1005));
+    CHECK(batch.last_sequence() == Sequence(1));
+    CHECK(batch.count() == 3);
+    RecordReader reader(batch);
+    const auto first = reader.next();
+    REQUIRE(first);
+    CHECK(first->offset == Offset(40));
+    CHECK(first->timestamp == Timestamp(1000));
+    CHECK(first->key == "k1");
+    REQUIRE(first->headers().size() == 2);
+    CHECK(first->headers()[0].value == "17");
+    CHECK(!first->headers()[1].value);
+    const auto second = reader.next();
+    REQUIRE(second);
+    CHECK(!second->key);
+    const auto third = reader.next();
+    REQUIRE(third);
+    CHECK(third->timestamp == Timestamp(999));
+    CHECK(!third->value);
+    CHECK(!reader.next());
+    CHECK(!reader.malformed());
+  }
+}
+
+TEST_CASE("stamping offset and epoch leaves the checksum right") {
+  const Bytes built = three_records();
+  std::vector<std::byte> copy(built.span().begin(), built.span().end());
+  stamp(copy, Offset(1234567890123), LeaderEpoch(7));
+  const RecordBatch batch(Bytes::take(copy));
+  CHECK(batch.base_offset() == Offset(1234567890123));
+  CHECK(batch.leader_epoch() == LeaderEpoch(7));
+  CHECK(batch.crc_matches());
+}
+
+TEST_CASE("a log-append-time stamp gives every record the broker's time") {
+  const Bytes built = three_records();
+  std::vector<std::byte> copy(built.span().begin(), built.span().end());
+  stamp_log_append_time(copy, Timestamp(5555));
+  const RecordBatch batch(Bytes::take(copy));
+  CHECK(batch.crc_matches());
+  RecordReader reader(batch);
+  while (const auto record = reader.next()) CHECK(record->timestamp == Timestamp(5555));
+}
+
+TEST_CASE("an iterator gives whole batches and says what is left") {
+  const Bytes one = three_records();
+  const std::string two = std::string(one.text()) + std::string(one.text());
+  BatchIterator torn(Bytes::copy_of(two.substr(0, two.size() - 1)));
+  CHECK(torn.next());
+  CHECK(!torn.next());
+  CHECK(torn.position() == one.size());
+  CHECK(torn.rest() == one.size() - 1);
+  CHECK(!torn.malformed());
+  std::string lying = two;
+  lying[one.size() + 8] = '\xff';
+  BatchIterator iterator(Bytes::copy_of(lying));
+  CHECK(iterator.next());
+  CHECK(!iterator.next());
+  CHECK(iterator.malformed());
+}
+
+TEST_CASE("any flipped bit behind the leader epoch is noticed by checksum, length or magic") {
+  const Bytes built = three_records();
+  for (size_t bit = 16 * 8; bit < built.size() * 8; ++bit) {
+    std::vector<std::byte> copy(built.span().begin(), built.span().end());
+    copy[bit / 8] ^= std::byte(1u << (bit % 8));
+    BatchIterator iterator(Bytes::take(copy));
+    const auto batch = iterator.next();
+    CHECK((!batch || batch->magic() != 2 || !batch->crc_matches()));
+  }
+}
+
+TEST_CASE("records that do not fill their batch exactly are malformed") {
+  const Bytes built = three_records();
+  for (const int32_t count : {2, 4, -1}) {
+    std::vector<std::byte> copy(built.span().begin(), built.span().end());
+    store_big<int32_t>(copy.data() + 57, count);
+    RecordReader reader(RecordBatch(Bytes::take(copy)));
+    while (reader.next()) {
+    }
+    CHECK(reader.malformed());
+  }
+}
+
+TEST_CASE("a builder goes on at the next offset and sequence") {
+  BatchOptions options;
+  options.producer_id = ProducerId(1);
+  options.base_sequence = Sequence(0);
+  BatchBuilder builder(options);
+  builder.add(Timestamp(1), "a", "1");
+  builder.add(Timestamp(1), "b", "2");
+  (void)builder.build();
+  CHECK(builder.empty());
+  builder.add(Timestamp(2), "c", "3");
+  const RecordBatch next(builder.build());
+  CHECK(next.base_offset() == Offset(2));
+  CHECK(next.base_sequence() == Sequence(2));
+}
+
+TEST_CASE("legacy messages are read, plain and wrapped, with absolute offsets") {
+  const std::string plain = legacy_message(5, 1, 0, 777, "old");
+  RecordReader reader{RecordBatch(Bytes::copy_of(plain))};
+  const auto record = reader.next();
+  REQUIRE(record);
+  CHECK(record->offset == Offset(5));
+  CHECK(record->timestamp == Timestamp(777));
+  CHECK(record->value == "old");
+  CHECK(RecordBatch(Bytes::copy_of(plain)).crc_matches());
+
+  const std::string inner = legacy_message(0, 1, 0, 1, "a") + legacy_message(1, 1, 0, 2, "b");
+  const Bytes packed = compress(Compression::gzip, Bytes::copy_of(inner).span());
+  RecordReader wrapped{RecordBatch(Bytes::copy_of(legacy_message(11, 1, 1, 2, packed.text())))};
+  const auto a = wrapped.next();
+  const auto b = wrapped.next();
+  REQUIRE(a);
+  REQUIRE(b);
+  CHECK(a->offset == Offset(10));
+  CHECK(b->offset == Offset(11));
+  CHECK(b->value == "b");
+  CHECK(!wrapped.next());
+}
+
+TEST_CASE("varints of every length survive a round trip") {
+  for (int shift = 0; shift < 64; ++shift) {
+    for (const int64_t v : {int64_t{1} << shift, -(int64_t{1} << (shift % 63)), (int64_t{1} << (shift % 63)) - 1}) {
+      std::string out;
+      append_varint(out, v);
+      CHECK(out.size() == varint_size(v));
+      const char* at = out.data();
+      int64_t back = 0;
+      REQUIRE(read_varint(at, out.data() + out.size(), back));
+      CHECK(back == v);
+    }
+  }
+}
