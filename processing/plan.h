@@ -30,9 +30,28 @@ enum class Changelog : uint8_t {
 };
 
 enum class Kind : uint8_t {
-  scan, values, calc, expand, unnest, union_all, window_tvf, window_aggregate, group_aggregate, changelog_normalize,
-  rank, deduplicate, window_rank, over, sort_limit, temporal_sort, join, window_join, interval_join, temporal_join,
-  match, sink,
+  scan,
+  values,
+  calc,
+  expand,
+  unnest,
+  union_all,
+  window_tvf,
+  window_aggregate,
+  group_aggregate,
+  changelog_normalize,
+  rank,
+  deduplicate,
+  window_rank,
+  over,
+  sort_limit,
+  temporal_sort,
+  join,
+  window_join,
+  interval_join,
+  temporal_join,
+  match,
+  sink,
 };
 
 struct Node;
@@ -69,12 +88,12 @@ struct Scan : Node {
   std::string table;  // default_catalog.default_database.bid
   std::string connector;
   Options options;
-  std::vector<Field> physical;          // as declared
-  std::vector<bool> needed;             // of each physical column: read it; the others are left NULL
-  std::vector<MetadataColumn> metadata; // only those read
+  std::vector<Field> physical;           // as declared
+  std::vector<bool> needed;              // of each physical column: read it; the others are left NULL
+  std::vector<MetadataColumn> metadata;  // only those read
   std::vector<ExprPtr> outputs;
   std::optional<WatermarkSpec> watermark;
-  int rowtime = -1;                     // which output is the rowtime, -1: none of them
+  int rowtime = -1;  // which output is the rowtime, -1: none of them
   std::vector<std::string> primary_key;
   Scan() : Node(Kind::scan) {}
 };
@@ -208,7 +227,7 @@ struct WindowRank : Node {
 struct Over : Node {
   std::vector<int> partition_by;
   std::vector<SortKey> order_by;
-  bool rows = false;  // else a range of time
+  bool rows = false;                 // else a range of time
   std::optional<int64_t> preceding;  // rows or milliseconds; none: unbounded
   std::vector<AggregateCall> aggregates;
   Over() : Node(Kind::over) {}
@@ -273,10 +292,10 @@ struct Match : Node {
   struct Slot {
     enum class Kind : uint8_t { first, last, aggregate };
     Kind kind = Kind::last;
-    std::string variable;    // "*": any row of the match
-    int64_t offset = 0;      // FIRST(A.x, 1)
-    ExprPtr value;           // over the input's columns
-    AggregateCall aggregate; // over the input's columns
+    std::string variable;      // "*": any row of the match
+    int64_t offset = 0;        // FIRST(A.x, 1)
+    ExprPtr value;             // over the input's columns
+    AggregateCall aggregate;   // over the input's columns
     bool current_row = false;  // in DEFINE: the row being tested counts as mapped to the variable
     DataType type;
   };
@@ -299,7 +318,8 @@ struct Match : Node {
   Match() : Node(Kind::match) {}
 };
 
-// Where rows end. Its schema is the sink's: physical columns, then the metadata columns it writes, in the table's order.
+// Where rows end. Its schema is the sink's: physical columns, then the metadata columns it writes, in the table's
+// order.
 struct Sink : Node {
   enum class Target : uint8_t { table, client };
   Target target = Target::client;
@@ -310,9 +330,9 @@ struct Sink : Node {
   std::vector<MetadataColumn> metadata;  // written as metadata
   std::vector<int> physical_columns;     // where in the schema they are
   std::vector<int> metadata_columns;
-  std::vector<int> primary_key;          // columns of the schema
+  std::vector<int> primary_key;  // columns of the schema
   enum class Conflict : uint8_t { none, error, nothing, deduplicate } conflict = Conflict::none;
-  bool materialize = false;  // the query's key is not the primary key: resolve conflicts as `conflict` says
+  bool materialize = false;   // the query's key is not the primary key: resolve conflicts as `conflict` says
   std::vector<int> not_null;  // columns to enforce, table.exec.sink.not-null-enforcer
   Sink() : Node(Kind::sink) {}
 };

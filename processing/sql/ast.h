@@ -31,7 +31,20 @@ struct Name {
   const std::string& last() const { return parts.back(); }
 };
 
-enum class TimeUnit { year, quarter, month, week, day, hour, minute, second, millisecond, microsecond, nanosecond, none };
+enum class TimeUnit {
+  year,
+  quarter,
+  month,
+  week,
+  day,
+  hour,
+  minute,
+  second,
+  millisecond,
+  microsecond,
+  nanosecond,
+  none
+};
 
 struct OrderItem {
   NodePtr expr;
@@ -74,7 +87,7 @@ struct Node {
   Pos pos;
 
   LiteralKind literal = LiteralKind::null;
-  std::string text;  // of a literal or symbol
+  std::string text;                     // of a literal or symbol
   TimeUnit from_unit = TimeUnit::none;  // of an interval literal
   TimeUnit to_unit = TimeUnit::none;
   int unit_precision = -1;
@@ -159,7 +172,7 @@ struct TableRef {
   NodePtr as_of;
   QueryPtr query;
   bool lateral = false;
-  NodePtr function;         // arguments of kind `table_argument` hold their table in Node::query or name
+  NodePtr function;  // arguments of kind `table_argument` hold their table in Node::query or name
   bool with_ordinality = false;
   NodePtr array;            // of unnest
   TableRefPtr left, right;  // of a join; left is the input of match
@@ -364,9 +377,10 @@ struct OtherStatement {  // understood, and nothing to do
   std::string what;
 };
 
-using Statement = std::variant<QueryPtr, CreateTable, CreateView, CreateOther, Drop, AlterTable, std::shared_ptr<Insert>,
-                               std::shared_ptr<StatementSet>, Explain, Show, Describe, Use, SetOption, ResetOption,
-                               StopJob, RefusedDml, BeginStatementSet, EndStatementSet, OtherStatement>;
+using Statement =
+    std::variant<QueryPtr, CreateTable, CreateView, CreateOther, Drop, AlterTable, std::shared_ptr<Insert>,
+                 std::shared_ptr<StatementSet>, Explain, Show, Describe, Use, SetOption, ResetOption, StopJob,
+                 RefusedDml, BeginStatementSet, EndStatementSet, OtherStatement>;
 
 // Back to SQL, the way Flink's catalog keeps expressions: `id` + 1
 std::string unparse(const Node&);

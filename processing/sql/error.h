@@ -25,7 +25,8 @@ class SqlError : public std::exception {
  public:
   enum class Stage { parse, plan };
 
-  SqlError(Stage stage, std::string class_name, std::string message, Pos pos = {}, std::vector<std::string> causes = {});
+  SqlError(Stage stage, std::string class_name, std::string message, Pos pos = {},
+           std::vector<std::string> causes = {});
 
   const char* what() const noexcept override { return text_.c_str(); }
 

@@ -221,7 +221,8 @@ std::vector<ScriptPart> split_script(std::string_view script) {
       begin = in.at();
       // The rest of the semicolon's line is not counted.
       size_t line_end = begin;
-      while (line_end < script.size() && (script[line_end] == ' ' || script[line_end] == '\t' || script[line_end] == '\r'))
+      while (line_end < script.size() &&
+             (script[line_end] == ' ' || script[line_end] == '\t' || script[line_end] == '\r'))
         ++line_end;
       first_line = in.line();
       if (line_end < script.size() && script[line_end] == '\n') {

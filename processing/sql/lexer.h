@@ -10,16 +10,16 @@
 namespace millrace::processing::sql {
 
 enum class TokenKind {
-  word,           // an unquoted identifier or keyword; `upper` holds it in capitals
-  quoted,         // `name`
-  string,         // 'text', with '' undone
-  unicode,        // U&'text', escapes not yet undone
-  binary,         // X'00ff'
-  number,         // 12  1.5  .5
-  approximate,    // 1e0
-  symbol,         // punctuation and operators
-  hint,           // /*+
-  bad,            // a character that begins nothing, or an unclosed quote
+  word,         // an unquoted identifier or keyword; `upper` holds it in capitals
+  quoted,       // `name`
+  string,       // 'text', with '' undone
+  unicode,      // U&'text', escapes not yet undone
+  binary,       // X'00ff'
+  number,       // 12  1.5  .5
+  approximate,  // 1e0
+  symbol,       // punctuation and operators
+  hint,         // /*+
+  bad,          // a character that begins nothing, or an unclosed quote
   end,
 };
 
@@ -45,8 +45,8 @@ bool is_reserved_function(std::string_view upper);
 // statement before.
 struct ScriptPart {
   std::string text;
-  int first_line = 1;        // of the text, within the script
-  bool terminated = false;   // by a semicolon
+  int first_line = 1;       // of the text, within the script
+  bool terminated = false;  // by a semicolon
 };
 std::vector<ScriptPart> split_script(std::string_view script);
 

@@ -93,7 +93,8 @@ void Grammar::fail_at(size_t index, size_t count, bool name_allowed) {
     if (!found.empty()) found += ' ';
     found += tokens_[i].kind == TokenKind::end ? "<EOF>" : escaped(tokens_[i].image);
   }
-  fail_parse(fmt::format("Encountered \"{}\" at line {}, column {}.", found, first.pos.line, first.pos.column), first.pos);
+  fail_parse(fmt::format("Encountered \"{}\" at line {}, column {}.", found, first.pos.line, first.pos.column),
+             first.pos);
 }
 
 bool Grammar::is_name(size_t ahead) const {
@@ -396,7 +397,7 @@ std::vector<LikeOption> Grammar::like_options() {
     LikeOption option;
     if (!is_word("INCLUDING") && !is_word("EXCLUDING") && !is_word("OVERWRITING")) fail_here();
     option.merging = next().upper;
-    static constexpr std::string_view features[] = {"ALL",     "CONSTRAINTS", "DISTRIBUTION", "GENERATED",
+    static constexpr std::string_view features[] = {"ALL",      "CONSTRAINTS", "DISTRIBUTION", "GENERATED",
                                                     "METADATA", "OPTIONS",     "PARTITIONS",   "WATERMARKS"};
     if (peek().kind != TokenKind::word || std::ranges::find(features, peek().upper) == std::end(features)) fail_here();
     option.feature = next().upper;
