@@ -41,6 +41,9 @@ func readAll(ctx context.Context, want int, clients ...*kgo.Client) {
 		go func() {
 			for ctx.Err() == nil {
 				fetches := c.PollFetches(ctx)
+				if fetches.IsClientClosed() {
+					return
+				}
 				mu.Lock()
 				for _, e := range fetches.Errors() {
 					if ctx.Err() == nil {
