@@ -2,6 +2,7 @@
 #include "broker/groups/group.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/check.h"
 
@@ -9,11 +10,16 @@ namespace millrace::broker::groups {
 
 std::string_view name_of(GroupState state) {
   switch (state) {
-    case GroupState::empty: return "Empty";
-    case GroupState::preparing_rebalance: return "PreparingRebalance";
-    case GroupState::completing_rebalance: return "CompletingRebalance";
-    case GroupState::stable: return "Stable";
-    case GroupState::dead: return "Dead";
+    case GroupState::empty:
+      return "Empty";
+    case GroupState::preparing_rebalance:
+      return "PreparingRebalance";
+    case GroupState::completing_rebalance:
+      return "CompletingRebalance";
+    case GroupState::stable:
+      return "Stable";
+    case GroupState::dead:
+      return "Dead";
   }
   check(false);
   return {};
@@ -24,13 +30,17 @@ ErrorCode answer_for_failed_append(ErrorCode error) {
     case ErrorCode::unknown_topic_or_partition:
     case ErrorCode::not_enough_replicas:
     case ErrorCode::not_enough_replicas_after_append:
-    case ErrorCode::request_timed_out: return ErrorCode::coordinator_not_available;
+    case ErrorCode::request_timed_out:
+      return ErrorCode::coordinator_not_available;
     case ErrorCode::not_leader_or_follower:
-    case ErrorCode::kafka_storage_error: return ErrorCode::not_coordinator;
+    case ErrorCode::kafka_storage_error:
+      return ErrorCode::not_coordinator;
     case ErrorCode::message_too_large:
     case ErrorCode::record_list_too_large:
-    case ErrorCode::invalid_fetch_size: return ErrorCode::unknown_server_error;
-    default: return error;
+    case ErrorCode::invalid_fetch_size:
+      return ErrorCode::unknown_server_error;
+    default:
+      return error;
   }
 }
 
@@ -53,20 +63,22 @@ Group::Group(std::string id, const GroupSettings& settings, const GroupRecord& r
   if (!record.protocol_type.empty()) protocol_type_ = record.protocol_type;
   if (!record.members.empty() && !protocol_) protocol_ = "";
   for (const GroupRecord::Member& stored : record.members) {
-    Member member{.instance_id = stored.instance_id,
-                  .client_id = stored.client_id,
-                  .client_host = stored.client_host,
-                  .session_timeout = stored.session_timeout,
-                  .rebalance_timeout =
-                      stored.rebalance_timeout < Millis(0) ? stored.session_timeout : stored.rebalance_timeout,
-                  .protocols = {{*protocol_, stored.subscription}},
-                  .assignment = stored.assignment};
+    Member member{
+        .instance_id = stored.instance_id,
+        .client_id = stored.client_id,
+        .client_host = stored.client_host,
+        .session_timeout = stored.session_timeout,
+        .rebalance_timeout = stored.rebalance_timeout < Millis(0) ? stored.session_timeout : stored.rebalance_timeout,
+        .protocols = {{*protocol_, stored.subscription}},
+        .assignment = stored.assignment};
     if (member.instance_id) static_members_[*member.instance_id] = stored.member_id;
     members_.insert_or_assign(stored.member_id, std::move(member));
     extend_session(stored.member_id, stored.session_timeout, now);
   }
-  if (members_.empty()) leader_.reset();
-  else if (!leader_ || !members_.contains(*leader_)) leader_ = members_.begin()->first;
+  if (members_.empty())
+    leader_.reset();
+  else if (!leader_ || !members_.contains(*leader_))
+    leader_ = members_.begin()->first;
   compute_subscribed_topics();
 }
 
@@ -126,7 +138,8 @@ void Group::join_known(const Join& join, Moment now) {
       update_member(member, join);
       return rebalance_or_complete(now);
     case GroupState::empty:
-    case GroupState::dead: return fail_join(join.reply, join.member_id, ErrorCode::unknown_member_id);
+    case GroupState::dead:
+      return fail_join(join.reply, join.member_id, ErrorCode::unknown_member_id);
   }
 }
 
@@ -200,9 +213,11 @@ void Group::replace_static_member(const Join& join, const std::string& old_id, M
     case GroupState::completing_rebalance:
       // The leader may be assigning to the old id at this moment.
       return prepare_rebalance(now);
-    case GroupState::preparing_rebalance: return maybe_complete_join(now);
+    case GroupState::preparing_rebalance:
+      return maybe_complete_join(now);
     case GroupState::empty:
-    case GroupState::dead: check(false);
+    case GroupState::dead:
+      check(false);
   }
 }
 
@@ -230,7 +245,8 @@ Actions Group::step(const Sync& sync, Moment) {
   Member& member = members_.find(sync.member_id)->second;
   sync_received(sync.member_id);
   if (state_ == GroupState::stable) {
-    answer_sync(sync.reply, {.protocol_type = protocol_type_, .protocol_name = protocol_, .assignment = member.assignment});
+    answer_sync(sync.reply,
+                {.protocol_type = protocol_type_, .protocol_name = protocol_, .assignment = member.assignment});
     return take();
   }
   finish_sync(member, {.error = ErrorCode::rebalance_in_progress});  // asked before on a connection now gone
@@ -247,7 +263,8 @@ Actions Group::step(const Sync& sync, Moment) {
 Actions Group::step(const Leave& leave, Moment now) {
   LeaveAnswer answer;
   if (state_ == GroupState::dead) {
-    actions_.answers.push_back({leave.reply, LeaveAnswer{.error = ErrorCode::coordinator_not_available, .members = {}}});
+    actions_.answers.push_back(
+        {leave.reply, LeaveAnswer{.error = ErrorCode::coordinator_not_available, .members = {}}});
     return take();
   }
   bool somebody_left = false;
@@ -256,8 +273,10 @@ Actions Group::step(const Leave& leave, Moment now) {
     ErrorCode error = ErrorCode::none;
     if (member_id.empty()) {
       const auto found = leaving.instance_id ? static_members_.find(*leaving.instance_id) : static_members_.end();
-      if (found == static_members_.end()) error = ErrorCode::unknown_member_id;
-      else member_id = found->second;
+      if (found == static_members_.end())
+        error = ErrorCode::unknown_member_id;
+      else
+        member_id = found->second;
     } else if (!pending_joins_.contains(member_id)) {
       error = validate(member_id, leaving.instance_id);
     }
@@ -271,8 +290,10 @@ Actions Group::step(const Leave& leave, Moment now) {
     remove(member_id);
   }
   if (somebody_left) {
-    if (state_ == GroupState::stable || state_ == GroupState::completing_rebalance) rebalance_or_complete(now);
-    else if (state_ == GroupState::preparing_rebalance) maybe_complete_join(now);
+    if (state_ == GroupState::stable || state_ == GroupState::completing_rebalance)
+      rebalance_or_complete(now);
+    else if (state_ == GroupState::preparing_rebalance)
+      maybe_complete_join(now);
   }
   actions_.answers.push_back({leave.reply, std::move(answer)});
   return take();
@@ -339,11 +360,13 @@ bool Group::accepts(std::string_view member_id) const {
   const auto found = members_.find(member_id);
   switch (state_) {
     case GroupState::empty:
-    case GroupState::dead: return true;
+    case GroupState::dead:
+      return true;
     case GroupState::preparing_rebalance:
       return (found != members_.end() && found->second.joining) || joining_count() < maximum;
     case GroupState::completing_rebalance:
-    case GroupState::stable: return found != members_.end() || members_.size() < maximum;
+    case GroupState::stable:
+      return found != members_.end() || members_.size() < maximum;
   }
   return false;
 }

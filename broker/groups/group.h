@@ -1,6 +1,7 @@
 // Group: one classic consumer group, as a machine that neither waits nor writes.
 //
-//   Empty ──join──▶ PreparingRebalance ──all joined, or time is up──▶ CompletingRebalance ──leader's sync stored──▶ Stable
+//   Empty ──join──▶ PreparingRebalance ──all joined, or time is up──▶ CompletingRebalance ──leader's sync stored──▶
+//   Stable
 //     ▲                  │   ▲                                               │                                       │
 //     └──nobody left─────┘   └──────────── a member comes, changes, fails or leaves ─────────────────────────────────┘
 //   Dead: deleted, or coordinated elsewhere.
@@ -36,16 +37,16 @@ ErrorCode answer_for_failed_append(ErrorCode error);
 class Group {
  public:
   struct Member {
-    std::optional<std::string> instance_id;
-    std::string client_id;
-    std::string client_host;
+    std::optional<std::string> instance_id{};
+    std::string client_id{};
+    std::string client_host{};
     Millis session_timeout{};
     Millis rebalance_timeout{};
-    std::vector<Protocol> protocols;
-    Bytes assignment;
+    std::vector<Protocol> protocols{};
+    Bytes assignment{};
     bool is_new = false;  // has not been in a generation yet: a parked join does not keep it alive
-    std::optional<ReplyToken> joining;
-    std::optional<ReplyToken> syncing;
+    std::optional<ReplyToken> joining{};
+    std::optional<ReplyToken> syncing{};
 
     const Bytes* metadata(std::string_view protocol) const;
   };
@@ -175,10 +176,12 @@ class Group {
     enum class Kind { assignment, static_member, emptied, created };
     Kind kind = Kind::emptied;
     int32_t generation = 0;
-    std::map<std::string, Bytes> assignments;
+    std::map<std::string, Bytes> assignments{};
     // A replaced static member, to undo it.
-    std::string old_id, new_id, leader_before;
-    Member before;
+    std::string old_id{};
+    std::string new_id{};
+    std::string leader_before{};
+    Member before{};
     bool can_skip_assignment = false;
   };
   std::map<StoreId, Pending> pending_stores_;

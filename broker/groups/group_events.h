@@ -28,43 +28,43 @@ struct Moment {
 
 // A way to assign partitions, by name, with what the member says about itself (for consumers: its subscription).
 struct Protocol {
-  std::string name;
-  Bytes metadata;
+  std::string name{};
+  Bytes metadata{};
   friend bool operator==(const Protocol&, const Protocol&) = default;
 };
 
 struct Join {
   ReplyToken reply = 0;
-  std::string member_id;  // empty: a new member
-  std::optional<std::string> instance_id;
-  std::string client_id;
-  std::string client_host;
+  std::string member_id{};  // empty: a new member
+  std::optional<std::string> instance_id{};
+  std::string client_id{};
+  std::string client_host{};
   Millis session_timeout{};
   Millis rebalance_timeout{};
-  std::string protocol_type;
-  std::vector<Protocol> protocols;
-  std::string fresh_member_id;       // for a new member, unique
+  std::string protocol_type{};
+  std::vector<Protocol> protocols{};
+  std::string fresh_member_id{};     // for a new member, unique
   bool requires_member_id = false;   // v4+: a new dynamic member first gets its id and joins again with it
   bool can_skip_assignment = false;  // v9+
 };
 
 struct Sync {
   ReplyToken reply = 0;
-  std::string member_id;
-  std::optional<std::string> instance_id;
+  std::string member_id{};
+  std::optional<std::string> instance_id{};
   int32_t generation = -1;
-  std::optional<std::string> protocol_type;
-  std::optional<std::string> protocol_name;
-  std::vector<std::pair<std::string, Bytes>> assignments;  // by member id; only the leader's count
+  std::optional<std::string> protocol_type{};
+  std::optional<std::string> protocol_name{};
+  std::vector<std::pair<std::string, Bytes>> assignments{};  // by member id; only the leader's count
 };
 
 struct Leave {
   struct Member {
-    std::string member_id;  // empty: an administrator removes a static member
-    std::optional<std::string> instance_id;
+    std::string member_id{};  // empty: an administrator removes a static member
+    std::optional<std::string> instance_id{};
   };
   ReplyToken reply = 0;
-  std::vector<Member> members;
+  std::vector<Member> members{};
 };
 
 // What became of a Store; `error` is the log's.
@@ -81,31 +81,31 @@ struct Unload {};
 
 struct JoinAnswer {
   struct Member {
-    std::string member_id;
-    std::optional<std::string> instance_id;
-    Bytes metadata;
+    std::string member_id{};
+    std::optional<std::string> instance_id{};
+    Bytes metadata{};
   };
   ErrorCode error = ErrorCode::none;
   int32_t generation = -1;
-  std::optional<std::string> protocol_type;
-  std::optional<std::string> protocol_name;
-  std::string leader;
+  std::optional<std::string> protocol_type{};
+  std::optional<std::string> protocol_name{};
+  std::string leader{};
   bool skip_assignment = false;
-  std::string member_id;
-  std::vector<Member> members;  // for the leader only
+  std::string member_id{};
+  std::vector<Member> members{};  // for the leader only
 };
 
 struct SyncAnswer {
   ErrorCode error = ErrorCode::none;
-  std::optional<std::string> protocol_type;
-  std::optional<std::string> protocol_name;
-  Bytes assignment;
+  std::optional<std::string> protocol_type{};
+  std::optional<std::string> protocol_name{};
+  Bytes assignment{};
 };
 
 // One code for each member that was to leave, in the request's order.
 struct LeaveAnswer {
   ErrorCode error = ErrorCode::none;
-  std::vector<ErrorCode> members;
+  std::vector<ErrorCode> members{};
 };
 
 struct Answer {
@@ -116,22 +116,22 @@ struct Answer {
 // A group as `__consumer_offsets` keeps it.
 struct GroupRecord {
   struct Member {
-    std::string member_id;
-    std::optional<std::string> instance_id;
-    std::string client_id;
-    std::string client_host;
+    std::string member_id{};
+    std::optional<std::string> instance_id{};
+    std::string client_id{};
+    std::string client_host{};
     Millis rebalance_timeout{};
     Millis session_timeout{};
-    Bytes subscription;
-    Bytes assignment;
+    Bytes subscription{};
+    Bytes assignment{};
     friend bool operator==(const Member&, const Member&) = default;
   };
-  std::string protocol_type;
+  std::string protocol_type{};
   int32_t generation = 0;
-  std::optional<std::string> protocol;
-  std::optional<std::string> leader;
+  std::optional<std::string> protocol{};
+  std::optional<std::string> leader{};
   Timestamp state_since{-1};  // −1: written before this was kept
-  std::vector<Member> members;
+  std::vector<Member> members{};
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
 };
 
@@ -142,8 +142,8 @@ struct Store {
 };
 
 struct Actions {
-  std::vector<Answer> answers;
-  std::vector<Store> stores;
+  std::vector<Answer> answers{};
+  std::vector<Store> stores{};
 };
 
 }  // namespace millrace::broker::groups

@@ -14,8 +14,10 @@ void Group::enter(GroupState next, Moment now) {
 }
 
 void Group::rebalance_or_complete(Moment now) {
-  if (state_ == GroupState::preparing_rebalance) maybe_complete_join(now);
-  else prepare_rebalance(now);
+  if (state_ == GroupState::preparing_rebalance)
+    maybe_complete_join(now);
+  else
+    prepare_rebalance(now);
 }
 
 void Group::prepare_rebalance(Moment now) {
@@ -103,8 +105,10 @@ Actions Group::step(const Stored& stored, Moment now) {
       // Somebody may have joined meanwhile: then this assignment is history.
       if (state_ != GroupState::completing_rebalance || pending.generation != generation_) break;
       propagate(pending.assignments, error, now);
-      if (error == ErrorCode::none) enter(GroupState::stable, now);
-      else rebalance_or_complete(now);
+      if (error == ErrorCode::none)
+        enter(GroupState::stable, now);
+      else
+        rebalance_or_complete(now);
       break;
     }
     case Pending::Kind::static_member: {
@@ -136,7 +140,8 @@ Actions Group::step(const Stored& stored, Moment now) {
       extend_session(pending.new_id, member.session_timeout, now);
       break;
     }
-    case Pending::Kind::emptied: break;  // the older generation in the log has no living members either
+    case Pending::Kind::emptied:
+      break;  // the older generation in the log has no living members either
     case Pending::Kind::created: {
       if (error == ErrorCode::none) break;
       for (auto& [member_id, member] : members_) {
@@ -151,8 +156,9 @@ Actions Group::step(const Stored& stored, Moment now) {
 }
 
 Actions Group::created(Moment) {
-  store({.kind = Pending::Kind::created, .generation = generation_},
-        {.protocol_type = "", .generation = 0, .protocol = {}, .leader = {}, .state_since = state_since_, .members = {}});
+  store(
+      {.kind = Pending::Kind::created, .generation = generation_},
+      {.protocol_type = "", .generation = 0, .protocol = {}, .leader = {}, .state_since = state_since_, .members = {}});
   return take();
 }
 
@@ -194,8 +200,10 @@ Actions Group::step(Tick, Moment now) {
     if (due > now.mono) break;
     if (join_due_ == due) {
       join_due_ = never;
-      if (initial_) try_complete_initial_join(now);
-      else complete_join(now);
+      if (initial_)
+        try_complete_initial_join(now);
+      else
+        complete_join(now);
     } else if (sync_due_ == due) {
       sync_due_ = never;
       expire_sync(now);
@@ -227,8 +235,10 @@ void Group::remove_and_rebalance(const std::string& member_id, Moment now) {
   finish_join(member, {.error = ErrorCode::unknown_member_id});
   finish_sync(member, {.error = ErrorCode::unknown_member_id});
   remove(member_id);
-  if (state_ == GroupState::stable || state_ == GroupState::completing_rebalance) rebalance_or_complete(now);
-  else if (state_ == GroupState::preparing_rebalance && all_joined()) complete_join(now);
+  if (state_ == GroupState::stable || state_ == GroupState::completing_rebalance)
+    rebalance_or_complete(now);
+  else if (state_ == GroupState::preparing_rebalance && all_joined())
+    complete_join(now);
 }
 
 // Members that were given a generation and never asked for their part of it.
@@ -252,8 +262,10 @@ void Group::remove(std::string_view member_id) {
     members_.erase(found);
     if (led) leader_ = members_.empty() ? std::nullopt : std::optional(members_.begin()->first);
   }
-  if (const auto pending = pending_joins_.find(member_id); pending != pending_joins_.end()) pending_joins_.erase(pending);
-  if (const auto pending = pending_syncs_.find(member_id); pending != pending_syncs_.end()) pending_syncs_.erase(pending);
+  if (const auto pending = pending_joins_.find(member_id); pending != pending_joins_.end())
+    pending_joins_.erase(pending);
+  if (const auto pending = pending_syncs_.find(member_id); pending != pending_syncs_.end())
+    pending_syncs_.erase(pending);
   end_session(member_id);
 }
 
@@ -338,7 +350,8 @@ void Group::end_session(std::string_view member_id) {
 }
 
 void Group::sync_received(std::string_view member_id) {
-  if (const auto pending = pending_syncs_.find(member_id); pending != pending_syncs_.end()) pending_syncs_.erase(pending);
+  if (const auto pending = pending_syncs_.find(member_id); pending != pending_syncs_.end())
+    pending_syncs_.erase(pending);
   if (pending_syncs_.empty()) sync_due_ = never;
 }
 
