@@ -54,6 +54,7 @@ class Listener {
 class Net {
  public:
   virtual ~Net() = default;
+  // Shards of one process may listen on the same address: each connection goes to one of them.
   virtual Task<std::unique_ptr<Listener>> listen(Address address) = 0;
   virtual Task<std::unique_ptr<Connection>> connect(Address address, MonoTime deadline) = 0;
 };

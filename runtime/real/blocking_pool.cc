@@ -1,0 +1,73 @@
+// The threads of BlockingPool.
+#include "runtime/real/blocking_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+namespace millrace::real {
+
+namespace {
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+constexpr size_t stack_bytes = 1 << 20;  // their frames are larger
+#else
+constexpr size_t stack_bytes = 128 << 10;
+#endif
+}  // namespace
+
+void BlockingPool::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (const pthread_t thread : threads_) pthread_join(thread, nullptr);
+  threads_.clear();
+}
+
+void BlockingPool::submit(std::move_only_function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(work));
+  if (idle_ >= static_cast<int>(queue_.size()) || static_cast<int>(threads_.size()) == most_threads_) {
+    changed_.notify_one();
+    return;
+  }
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  // Signals are for shard 0.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  const int failed = pthread_create(&thread, &attributes, &BlockingPool::thread_main, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (failed == 0) threads_.push_back(thread);
+  check(!threads_.empty());  // without a single thread nothing would ever run
+}
+
+void* BlockingPool::thread_main(void* pool) {
+  static_cast<BlockingPool*>(pool)->work_until_stopped();
+  return nullptr;
+}
+
+void BlockingPool::work_until_stopped() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    while (queue_.empty() && !stopping_) {
+      ++idle_;
+      changed_.wait(lock);
+      --idle_;
+    }
+    if (queue_.empty()) return;
+    std::move_only_function<void()> work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+}  // namespace millrace::real

@@ -1,0 +1,77 @@
+// BlockingPool: a few threads for system calls that wait for a device or a name server.
+//
+// Threads start when there is work and no idle thread, up to the limit, with small stacks: a broker at rest has none.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "runtime/shard.h"
+
+namespace millrace::real {
+
+class BlockingPool {
+ public:
+  explicit BlockingPool(int most_threads) : most_threads_(most_threads) {}
+  ~BlockingPool() { stop(); }
+  BlockingPool(const BlockingPool&) = delete;
+
+  // From any thread. `work` must not throw.
+  void submit(std::move_only_function<void()> work);
+  // Finishes what is queued and ends the threads. Before the shards go away that calls post back to.
+  void stop();
+
+  // Runs `work` on a thread of the pool and continues on this shard with its result or exception.
+  template <class Work>
+  auto run(Work work) -> Task<std::invoke_result_t<Work&>> {
+    using Result = std::invoke_result_t<Work&>;
+    Call<Work, Result> call(*this, std::move(work));
+    co_await call;
+    if (call.error) std::rethrow_exception(call.error);
+    if constexpr (!std::is_void_v<Result>) co_return std::move(*call.result);
+  }
+
+ private:
+  template <class Work, class Result>
+  struct Call {
+    BlockingPool& pool;
+    Work work;
+    std::optional<std::conditional_t<std::is_void_v<Result>, char, Result>> result;
+    std::exception_ptr error;
+
+    Call(BlockingPool& pool_, Work work_) : pool(pool_), work(std::move(work_)) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> self) {
+      Shard& home = Shard::current();
+      pool.submit([this, &home, self] {
+        try {
+          if constexpr (std::is_void_v<Result>) {
+            work();
+          } else {
+            result.emplace(work());
+          }
+        } catch (...) {
+          error = std::current_exception();
+        }
+        home.post([self] { self.resume(); });
+      });
+    }
+    void await_resume() const noexcept {}
+  };
+
+  static void* thread_main(void* pool);
+  void work_until_stopped();
+
+  const int most_threads_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::move_only_function<void()>> queue_;
+  std::vector<unsigned long> threads_;  // pthread_t
+  int idle_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace millrace::real

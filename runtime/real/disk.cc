@@ -1,0 +1,326 @@
+// The disk of this machine, through POSIX calls.
+//
+// What the page cache can do at once happens on the loop: small writes, reads that are cached, names. What waits for
+// the device goes to the pool: syncs, uncached reads, large writes, freeing extents.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include "runtime/real/adapters.h"
+#include "runtime/real/process.h"
+
+namespace millrace::real {
+
+namespace {
+
+constexpr size_t inline_write_limit = 256 << 10;
+constexpr int parts_per_call = 64;
+
+[[noreturn]] void fail(const char* doing, const std::string& path, int error) {
+  throw DiskError(std::string(doing) + " " + path + ": " + std::strerror(error), error);
+}
+
+// Repeats an interrupted call.
+template <class Call>
+auto uninterrupted(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Descriptor open_or_fail(const std::string& path, int flags) {
+  const int fd = uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); });
+  if (fd < 0) fail("open", path, errno);
+  return Descriptor(fd);
+}
+
+void write_all(int fd, const std::string& path, int64_t at, const std::vector<Bytes>& parts) {
+  size_t part = 0;
+  size_t done = 0;  // bytes of `part`
+  while (part < parts.size()) {
+    iovec vectors[parts_per_call];
+    int count = 0;
+    for (size_t i = part; i < parts.size() && count < parts_per_call; ++i) {
+      const size_t skip = i == part ? done : 0;
+      if (parts[i].size() == skip) continue;
+      vectors[count++] = {const_cast<std::byte*>(parts[i].data() + skip), parts[i].size() - skip};
+    }
+    if (count == 0) {
+      part = std::min(parts.size(), part + parts_per_call);
+      done = 0;
+      continue;
+    }
+    const ssize_t wrote = uninterrupted([&] { return ::pwritev(fd, vectors, count, at); });
+    if (wrote < 0) fail("write", path, errno);
+    if (wrote == 0) fail("write", path, ENOSPC);
+    at += wrote;
+    done += static_cast<size_t>(wrote);
+    while (part < parts.size() && done >= parts[part].size()) done -= parts[part++].size();
+  }
+}
+
+class RealFile final : public File {
+ public:
+  RealFile(std::string path, Descriptor descriptor, int64_t size, BlockingPool& pool)
+      : path_(std::move(path)), descriptor_(std::move(descriptor)), size_(size), pool_(pool) {}
+  ~RealFile() override { check(under_way_ == 0); }
+
+  Task<size_t> read(int64_t at, std::span<std::byte> out) override {
+    const UnderWay here(*this);
+    size_t done = 0;
+    while (done < out.size()) {
+      const iovec rest{out.data() + done, out.size() - done};
+      const int64_t from = at + static_cast<int64_t>(done);
+      ssize_t got = may_read_nowait_ ? uninterrupted([&] { return ::preadv2(fd(), &rest, 1, from, RWF_NOWAIT); }) : -1;
+      if (got < 0 && may_read_nowait_ && errno == EOPNOTSUPP) may_read_nowait_ = false;
+      if (got < 0) {
+        if (may_read_nowait_ && errno != EAGAIN) fail("read", path_, errno);
+        int error = 0;
+        auto blocking = [&] {
+          const ssize_t result = uninterrupted([&] { return ::preadv(fd(), &rest, 1, from); });
+          error = errno;
+          return result;
+        };
+        got = co_await pool_.run(std::move(blocking));
+        if (got < 0) fail("read", path_, error);
+      }
+      if (got == 0) break;
+      done += static_cast<size_t>(got);
+    }
+    co_return done;
+  }
+
+  Task<void> write(int64_t at, std::vector<Bytes> parts) override {
+    const UnderWay here(*this);
+    size_t bytes = 0;
+    for (const Bytes& part : parts) bytes += part.size();
+    if (bytes <= inline_write_limit) {
+      write_all(fd(), path_, at, parts);
+    } else {
+      auto blocking = [&] { write_all(fd(), path_, at, parts); };
+      co_await pool_.run(std::move(blocking));
+    }
+    if (bytes > 0) size_ = std::max(size_, at + static_cast<int64_t>(bytes));
+  }
+
+  Task<void> sync() override {
+    const UnderWay here(*this);
+    auto blocking = [&] {
+      if (uninterrupted([&] { return ::fdatasync(fd()); }) < 0) fail("sync", path_, errno);
+    };
+    co_await pool_.run(std::move(blocking));
+  }
+
+  Task<void> truncate(int64_t size) override {
+    const UnderWay here(*this);
+    auto blocking = [&] {
+      if (uninterrupted([&] { return ::ftruncate(fd(), size); }) < 0) fail("truncate", path_, errno);
+    };
+    co_await pool_.run(std::move(blocking));
+    size_ = size;
+  }
+
+  int64_t size() const override { return size_; }
+
+ private:
+  struct UnderWay {
+    explicit UnderWay(RealFile& file_) : file(file_) { ++file.under_way_; }
+    ~UnderWay() { --file.under_way_; }
+    RealFile& file;
+  };
+  int fd() const { return descriptor_.get(); }
+
+  const std::string path_;
+  const Descriptor descriptor_;
+  int64_t size_;
+  BlockingPool& pool_;
+  int under_way_ = 0;
+  bool may_read_nowait_ = true;
+};
+
+// POSIX record locks belong to the process: a second lock of ours would succeed, and closing any descriptor of the file
+// would drop the first. So the process remembers what it holds, and looks before it opens.
+using Inode = std::pair<dev_t, ino_t>;
+std::mutex held_mutex;
+std::set<Inode>& held_locks() {
+  static std::set<Inode> held;
+  return held;
+}
+
+class RealFileLock final : public FileLock {
+ public:
+  RealFileLock(Descriptor descriptor, Inode inode) : descriptor_(std::move(descriptor)), inode_(inode) {}
+  ~RealFileLock() override {
+    const std::lock_guard lock(held_mutex);
+    held_locks().erase(inode_);
+  }
+
+ private:
+  const Descriptor descriptor_;
+  const Inode inode_;
+};
+
+std::unique_ptr<FileLock> lock_now(const std::string& path) {
+  const std::lock_guard lock(held_mutex);
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0 && held_locks().contains(Inode(info.st_dev, info.st_ino))) return nullptr;
+  Descriptor descriptor = open_or_fail(path, O_RDWR | O_CREAT);
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(descriptor.get(), F_SETLK, &whole) < 0) {
+    if (errno == EACCES || errno == EAGAIN) return nullptr;
+    fail("lock", path, errno);
+  }
+  if (::fstat(descriptor.get(), &info) < 0) fail("stat", path, errno);
+  const Inode inode(info.st_dev, info.st_ino);
+  held_locks().insert(inode);
+  return std::make_unique<RealFileLock>(std::move(descriptor), inode);
+}
+
+// Nothing when it is not there.
+std::optional<struct stat> look_at(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0) return info;
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  fail("stat", path, errno);
+}
+
+DirectoryEntry describe(std::string name, const struct stat& info) {
+  const bool is_directory = S_ISDIR(info.st_mode);
+  return DirectoryEntry{std::move(name), is_directory, is_directory ? 0 : static_cast<int64_t>(info.st_size)};
+}
+
+std::vector<std::string> names_in(const std::string& directory) {
+  DIR* const stream = ::opendir(directory.c_str());
+  if (!stream) fail("list", directory, errno);
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  const int error = errno;
+  ::closedir(stream);
+  if (error != 0) fail("list", directory, error);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void remove_tree(const std::string& path) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) < 0) {
+    if (errno == ENOENT) return;
+    fail("stat", path, errno);
+  }
+  if (S_ISDIR(info.st_mode)) {
+    for (const std::string& name : names_in(path)) remove_tree(path + "/" + name);
+    if (::rmdir(path.c_str()) < 0 && errno != ENOENT) fail("remove", path, errno);
+  } else if (::unlink(path.c_str()) < 0 && errno != ENOENT) {
+    fail("remove", path, errno);
+  }
+}
+
+class RealDisk final : public Disk {
+ public:
+  explicit RealDisk(BlockingPool& pool) : pool_(pool) {}
+
+  Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) override {
+    int flags = O_RDONLY;
+    if (mode == OpenMode::write) flags = O_RDWR | O_CREAT;
+    if (mode == OpenMode::write_new) flags = O_RDWR | O_CREAT | O_TRUNC;
+    Descriptor descriptor = open_or_fail(path, flags);
+    struct stat info{};
+    if (::fstat(descriptor.get(), &info) < 0) fail("stat", path, errno);
+    if (S_ISDIR(info.st_mode)) fail("open", path, EISDIR);
+    std::unique_ptr<File> file =
+        std::make_unique<RealFile>(std::move(path), std::move(descriptor), int64_t{info.st_size}, pool_);
+    co_return file;
+  }
+
+  Task<std::optional<DirectoryEntry>> stat(std::string path) override {
+    const std::optional<struct stat> info = look_at(path);
+    if (!info) co_return std::nullopt;
+    co_return describe(path.substr(path.find_last_of('/') + 1), *info);
+  }
+
+  Task<std::vector<DirectoryEntry>> list(std::string directory) override {
+    std::vector<DirectoryEntry> entries;
+    for (std::string& name : names_in(directory)) {
+      const std::optional<struct stat> info = look_at(directory + "/" + name);
+      if (info) entries.push_back(describe(std::move(name), *info));  // else it has just gone
+    }
+    co_return entries;
+  }
+
+  Task<void> make_directories(std::string path) override {
+    for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+      const std::string prefix = path.substr(0, end);
+      if (::mkdir(prefix.c_str(), 0755) < 0 && errno != EEXIST) fail("create", prefix, errno);
+      if (end == std::string::npos) break;
+    }
+    const std::optional<struct stat> info = look_at(path);
+    if (!info || !S_ISDIR(info->st_mode)) fail("create", path, ENOTDIR);
+    co_return;
+  }
+
+  Task<void> rename(std::string from, std::string to) override {
+    if (::rename(from.c_str(), to.c_str()) < 0) {
+      const int error = errno;
+      throw DiskError("rename " + from + " to " + to + ": " + std::strerror(error), error);
+    }
+    co_return;
+  }
+
+  Task<void> remove(std::string path) override {
+    auto blocking = [&] {
+      if (::unlink(path.c_str()) < 0 && errno != ENOENT) fail("remove", path, errno);
+    };
+    co_await pool_.run(std::move(blocking));
+  }
+
+  Task<void> remove_all(std::string path) override {
+    auto blocking = [&] { remove_tree(path); };
+    co_await pool_.run(std::move(blocking));
+  }
+
+  Task<void> sync_directory(std::string path) override {
+    auto blocking = [&] {
+      const Descriptor directory = open_or_fail(path, O_RDONLY | O_DIRECTORY);
+      if (uninterrupted([&] { return ::fsync(directory.get()); }) < 0) fail("sync", path, errno);
+    };
+    co_await pool_.run(std::move(blocking));
+  }
+
+  Task<std::unique_ptr<FileLock>> lock(std::string path) override { co_return lock_now(path); }
+
+ private:
+  BlockingPool& pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<Disk> make_disk(Process& process) { return std::make_unique<RealDisk>(process.disk_calls); }
+
+}  // namespace millrace::real

@@ -1,0 +1,32 @@
+// What the shards of one process share: threads for calls that block, and the sockets they listen on together.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "runtime/net.h"
+#include "runtime/real/blocking_pool.h"
+
+namespace millrace::real {
+
+// A listening socket; closed with its last user.
+struct ListeningSocket {
+  int fd;
+  int family;
+  Address local;
+
+  ListeningSocket(int fd_, int family_, Address local_) : fd(fd_), family(family_), local(std::move(local_)) {}
+  ~ListeningSocket();
+};
+
+struct Process {
+  BlockingPool disk_calls{4};
+  BlockingPool lookups{2};
+
+  // By the address asked for, and by the one it became: shards listening on the same one share the socket.
+  std::mutex listening_mutex;
+  std::map<Address, std::weak_ptr<ListeningSocket>> listening;
+};
+
+}  // namespace millrace::real

@@ -1,0 +1,164 @@
+// The loop of a real shard.
+//
+// Work posted by the shard itself needs no lock; work from other threads goes through one. Each queue wakes the loop at
+// most once until it is drained, and is drained in batches between which sockets and timers get their turn.
+#include "runtime/real/shard.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <mutex>
+#include <vector>
+
+#include "runtime/real/adapters.h"
+#include "runtime/timer_queue.h"
+
+namespace millrace::real {
+
+namespace asio = boost::asio;
+
+namespace {
+
+using WorkQueue = std::vector<std::move_only_function<void()>>;
+using LoopTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                                             asio::io_context::executor_type>;
+
+// All timers of a shard behind one timer of the loop, which is only touched when the earliest changes.
+class RealClock final : public Clock {
+ public:
+  explicit RealClock(asio::io_context& loop) : alarm_(loop) {}
+
+  MonoTime now() const override { return MonoTime(std::chrono::steady_clock::now().time_since_epoch()); }
+  Timestamp wall_now() const override {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return Timestamp(std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count());
+  }
+  TimerId schedule(MonoTime due, std::move_only_function<void()> fire) override {
+    const TimerId id = timers_.add(due, std::move(fire));
+    if (due < armed_ && !firing_) arm(due);
+    return id;
+  }
+  void cancel(TimerId timer) override { timers_.cancel(timer); }
+
+ private:
+  void arm(MonoTime due) {
+    armed_ = due;
+    alarm_.expires_at(std::chrono::steady_clock::time_point(due.time_since_epoch()));
+    alarm_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) fire_due();
+    });
+  }
+  void fire_due() {
+    firing_ = true;
+    armed_ = never;
+    // Timers that these set for a moment already past wait for the next turn.
+    const MonoTime until = now();
+    while (std::move_only_function<void()> fire = timers_.take_due(until)) fire();
+    firing_ = false;
+    if (timers_.next_due() != never) arm(timers_.next_due());
+  }
+
+  TimerQueue timers_;
+  LoopTimer alarm_;
+  MonoTime armed_ = never;
+  bool firing_ = false;
+};
+
+}  // namespace
+
+struct RealShard::State {
+  const int id;
+  asio::io_context loop{1};
+  asio::executor_work_guard<asio::io_context::executor_type> open{loop.get_executor()};
+  RealClock clock{loop};
+  std::unique_ptr<Disk> disk;
+  std::unique_ptr<Net> net;
+  std::unique_ptr<Random> random;
+
+  WorkQueue local;
+  WorkQueue running;
+  bool drain_posted = false;
+
+  std::mutex mutex;
+  WorkQueue remote;
+
+  explicit State(int id_) : id(id_) {}
+
+  void post_local(std::move_only_function<void()> work) {
+    local.push_back(std::move(work));
+    if (!drain_posted) {
+      drain_posted = true;
+      asio::post(loop, [this] { drain(); });
+    }
+  }
+  void drain() {
+    drain_posted = false;
+    running.swap(local);
+    for (std::move_only_function<void()>& work : running) {
+      work();
+      work = nullptr;
+    }
+    running.clear();
+    if (running.capacity() > 1024) running = WorkQueue();
+  }
+  void post_remote(std::move_only_function<void()> work) {
+    bool first = false;
+    {
+      const std::lock_guard lock(mutex);
+      first = remote.empty();
+      remote.push_back(std::move(work));
+    }
+    if (first) {
+      asio::post(loop, [this] { drain_remote(); });
+    }
+  }
+  void drain_remote() {
+    WorkQueue arrived;
+    {
+      const std::lock_guard lock(mutex);
+      arrived.swap(remote);
+    }
+    for (std::move_only_function<void()>& work : arrived) post_local(std::move(work));
+  }
+};
+
+namespace {
+thread_local const RealShard* this_thread = nullptr;
+}
+
+RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(id)) {
+  state_->disk = make_disk(process);
+  state_->net = make_net(*this, process);
+  state_->random = make_random();
+}
+
+RealShard::~RealShard() = default;
+
+void RealShard::run() {
+  const Running running(*this);
+  this_thread = this;
+  state_->loop.run();
+  this_thread = nullptr;
+}
+
+void RealShard::stop() { state_->loop.stop(); }
+
+int RealShard::id() const { return state_->id; }
+
+void RealShard::post(std::move_only_function<void()> work) {
+  if (this_thread == this) {
+    state_->post_local(std::move(work));
+  } else {
+    state_->post_remote(std::move(work));
+  }
+}
+
+Clock& RealShard::clock() { return state_->clock; }
+Disk& RealShard::disk() { return *state_->disk; }
+Net& RealShard::net() { return *state_->net; }
+Random& RealShard::random() { return *state_->random; }
+asio::io_context& RealShard::loop() { return state_->loop; }
+
+}  // namespace millrace::real

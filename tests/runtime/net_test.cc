@@ -1,0 +1,316 @@
+// What every Net promises.
+#include "runtime/channel.h"
+#include "runtime/gate.h"
+#include "tests/runtime/each_world.h"
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+using test::in_each_world;
+using test::parts;
+
+Net& net() { return Shard::current().net(); }
+
+struct Pair {
+  std::unique_ptr<Listener> listener;
+  std::unique_ptr<Connection> client;
+  std::unique_ptr<Connection> server;
+};
+
+Task<Pair> connected() {
+  Pair pair;
+  const Address any{"localhost", 0};
+  pair.listener = co_await net().listen(any);
+  pair.client = co_await net().connect(pair.listener->local(), after(10s));
+  pair.server = co_await pair.listener->accept();
+  co_return pair;
+}
+
+// Everything until the peer has finished, or `bytes` of it.
+Task<std::string> read_text(Connection& connection, size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) {
+    std::byte buffer[1000];
+    const std::span<std::byte> out(buffer, std::min(bytes - text.size(), sizeof buffer));
+    const size_t got = co_await connection.read_some(out, after(10s));
+    if (got == 0) break;
+    text.append(reinterpret_cast<const char*>(buffer), got);
+  }
+  co_return text;
+}
+
+Task<std::string> error_of(Task<size_t> read) {
+  try {
+    const size_t got = co_await std::move(read);
+    co_return "read " + std::to_string(got);
+  } catch (const NetError& failed) {
+    co_return failed.what();
+  }
+}
+
+TEST_CASE("both ends of a connection hear each other, and know who the other is") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    CHECK(pair.client->peer() == pair.listener->local());
+    CHECK(pair.server->local() == pair.listener->local());
+    CHECK(pair.server->peer() == pair.client->local());
+    std::vector<Bytes> hello{test::bytes("hel"), Bytes(), test::bytes("lo")};
+    co_await pair.client->write(std::move(hello));
+    const std::string heard = co_await read_text(*pair.server, 5);
+    CHECK(heard == "hello");
+    co_await pair.server->write(parts("and back"));
+    const std::string answer = co_await read_text(*pair.client, 8);
+    CHECK(answer == "and back");
+  });
+}
+
+TEST_CASE("a peer that closes is the end of what it has sent") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    co_await pair.client->write(parts("last words"));
+    pair.client->close();
+    pair.client->close();
+    const std::string heard = co_await read_text(*pair.server, 100);
+    CHECK(heard == "last words");
+  });
+}
+
+TEST_CASE("a read that hears nothing gives up at its deadline, and the connection stays usable") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    std::byte buffer[10];
+    const MonoTime deadline = after(20ms);
+    const std::string error = co_await error_of(pair.server->read_some(buffer, deadline));
+    CHECK(error.find("timed out") != std::string::npos);
+    CHECK(now() >= deadline);
+    co_await pair.client->write(parts("late"));
+    const std::string heard = co_await read_text(*pair.server, 4);
+    CHECK(heard == "late");
+  });
+}
+
+TEST_CASE("closing ends a read that waits, and refuses the next") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    Gate gate;
+    std::string error;
+    const auto read = [&]() -> Task<void> {
+      std::byte buffer[10];
+      error = co_await error_of(pair.server->read_some(buffer, never));
+    };
+    gate.spawn(read());
+    co_await yield();
+    CHECK(error.empty());
+    pair.server->close();
+    co_await gate.close();
+    CHECK(error.find("closed") != std::string::npos);
+    std::byte buffer[10];
+    const std::string again = co_await error_of(pair.server->read_some(buffer, never));
+    CHECK(again.find("closed") != std::string::npos);
+  });
+}
+
+TEST_CASE("a writer waits for a reader that is slow, and nothing is lost") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    std::string sent;
+    for (int i = 0; sent.size() < (20u << 20); ++i) sent += std::to_string(i);
+    Gate gate;
+    bool written = false;
+    const auto write = [&]() -> Task<void> {
+      std::vector<Bytes> pieces;
+      const Bytes whole = test::bytes(sent);
+      for (size_t at = 0; at < whole.size(); at += 100000) {
+        pieces.push_back(whole.slice(at, std::min<size_t>(100000, whole.size() - at)));
+      }
+      co_await pair.client->write(std::move(pieces), after(60s));
+      written = true;
+      pair.client->close();
+    };
+    gate.spawn(write());
+    co_await sleep_until(after(5ms));
+    CHECK_FALSE(written);
+    std::string heard;
+    std::vector<std::byte> buffer(1 << 20);
+    for (;;) {
+      const size_t got = co_await pair.server->read_some(buffer, after(60s));
+      if (got == 0) break;
+      heard.append(reinterpret_cast<const char*>(buffer.data()), got);
+    }
+    co_await gate.close();
+    CHECK(heard.size() == sent.size());
+    CHECK((heard == sent));
+  });
+}
+
+TEST_CASE("a write nobody makes room for gives up at its deadline, while a read the other way goes on") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    Gate gate;
+    std::string heard;
+    const auto read = [&]() -> Task<void> { heard = co_await read_text(*pair.client, 5); };
+    gate.spawn(read());
+    std::string error;
+    try {
+      const std::string much(50 << 20, 'x');
+      co_await pair.client->write(parts(much), after(30ms));
+    } catch (const NetError& failed) {
+      error = failed.what();
+    }
+    CHECK(error.find("timed out") != std::string::npos);
+    co_await pair.server->write(parts("still"));
+    co_await gate.close();
+    CHECK(heard == "still");
+  });
+}
+
+TEST_CASE("nobody listening is an error that names the address") {
+  in_each_world([](std::string) -> Task<void> {
+    const Address any{"localhost", 0};
+    std::unique_ptr<Listener> listener = co_await net().listen(any);
+    const Address address = listener->local();
+    listener->close();
+    listener = nullptr;
+    std::string error;
+    try {
+      std::unique_ptr<Connection> connection = co_await net().connect(address, after(10s));
+    } catch (const NetError& failed) {
+      error = failed.what();
+    }
+    CHECK(error.find(to_string(address)) != std::string::npos);
+    CHECK(error.find("refused") != std::string::npos);
+  });
+}
+
+TEST_CASE("an address can be listened on once, and again after it was closed") {
+  in_each_world([](std::string) -> Task<void> {
+    const Address any{"localhost", 0};
+    std::unique_ptr<Listener> listener = co_await net().listen(any);
+    const Address address = listener->local();
+    CHECK(address.port != 0);
+    std::string error;
+    try {
+      const Address same{"", address.port};
+      std::unique_ptr<Listener> second = co_await net().listen(same);
+    } catch (const NetError& failed) {
+      error = failed.what();
+    }
+    CHECK(error.find("in use") != std::string::npos);
+    listener->close();
+    listener = nullptr;
+    std::unique_ptr<Listener> third = co_await net().listen(address);
+    CHECK(third->local() == address);
+  });
+}
+
+TEST_CASE("closing a listener ends the accept that waits") {
+  in_each_world([](std::string) -> Task<void> {
+    const Address any{"localhost", 0};
+    std::unique_ptr<Listener> listener = co_await net().listen(any);
+    Gate gate;
+    std::string error;
+    const auto accept = [&]() -> Task<void> {
+      try {
+        std::unique_ptr<Connection> connection = co_await listener->accept();
+      } catch (const NetError& failed) {
+        error = failed.what();
+      }
+    };
+    gate.spawn(accept());
+    co_await yield();
+    listener->close();
+    listener->close();
+    co_await gate.close();
+    CHECK(error.find("closed") != std::string::npos);
+  });
+}
+
+TEST_CASE("many clients are accepted and answered") {
+  in_each_world([](std::string) -> Task<void> {
+    const Address everywhere{"", 0};
+    std::unique_ptr<Listener> listener = co_await net().listen(everywhere);
+    const Address address{"localhost", listener->local().port};
+    constexpr int clients = 50;
+    Gate gate;
+    Gate sessions;
+    const auto echo = [](std::unique_ptr<Connection> connection) -> Task<void> {
+      const std::string heard = co_await read_text(*connection, 3);
+      co_await connection->write(parts("echo " + heard));
+    };
+    const auto serve = [&]() -> Task<void> {
+      for (int i = 0; i < clients; ++i) {
+        std::unique_ptr<Connection> connection = co_await listener->accept();
+        sessions.spawn(echo(std::move(connection)));
+      }
+    };
+    int answered = 0;
+    const auto ask = [&](int i) -> Task<void> {
+      std::unique_ptr<Connection> connection = co_await net().connect(address, after(10s));
+      const std::string question = std::to_string(100 + i);
+      co_await connection->write(parts(question));
+      const std::string answer = co_await read_text(*connection, 8);
+      if (answer == "echo " + question) ++answered;
+    };
+    gate.spawn(serve());
+    for (int i = 0; i < clients; ++i) gate.spawn(ask(i));
+    co_await gate.close();
+    co_await sessions.close();
+    CHECK(answered == clients);
+  });
+}
+
+TEST_CASE("shards of one process share an address; each connection goes to one of them") {
+  in_each_world(2, [](std::vector<Shard*> shards) -> Task<void> {
+    const Address any{"localhost", 0};
+    std::unique_ptr<Listener> first = co_await net().listen(any);
+    const Address address = first->local();
+    std::unique_ptr<Listener> second;
+    const auto listen = [&]() -> Task<void> { second = co_await net().listen(address); };
+    co_await on(*shards[1], listen);
+    CHECK(second->local() == address);
+
+    Gate gate;
+    int accepted = 0;
+    const auto count = [&](Listener& listener) -> Task<void> {
+      try {
+        for (;;) {
+          std::unique_ptr<Connection> connection = co_await listener.accept();
+          const auto add = [&]() -> Task<void> {
+            ++accepted;
+            co_return;
+          };
+          co_await on(*shards[0], add);
+          co_await connection->write(parts("hi"));
+        }
+      } catch (const NetError&) {
+      }
+    };
+    const auto count_first = [&]() -> Task<void> { co_await count(*first); };
+    const auto count_second = [&]() -> Task<void> {
+      const auto there = [&]() -> Task<void> {
+        co_await count(*second);
+        second = nullptr;
+      };
+      co_await on(*shards[1], there);
+    };
+    gate.spawn(count_first());
+    gate.spawn(count_second());
+    for (int i = 0; i < 20; ++i) {
+      std::unique_ptr<Connection> connection = co_await net().connect(address, after(10s));
+      const std::string heard = co_await read_text(*connection, 2);
+      CHECK(heard == "hi");
+    }
+    first->close();
+    const auto close_second = [&]() -> Task<void> {
+      second->close();
+      co_return;
+    };
+    co_await on(*shards[1], close_second);
+    co_await gate.close();
+    CHECK(accepted == 20);
+  });
+}
+
+}  // namespace
+}  // namespace millrace
