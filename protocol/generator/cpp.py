@@ -308,3 +308,12 @@ def table(messages):
     lines += ['', '}  // namespace', '', 'namespace generated {', 'const MessageInfo messages[] = {', *rows, '};',
               f'const size_t message_count = {len(messages)};', '}  // namespace generated', '}  // namespace millrace::protocol', '']
     return lines
+
+
+def codecs(files, unit):
+    """For tests: what tests/protocol/codec.h does, for each message."""
+    lines = [f'#include "protocol/messages/{name}.h"' for name, _ in files]
+    lines += ['#include "tests/protocol/codec.h"', '', 'namespace millrace::protocol {', '',
+              'template <>', f'void add_codecs<{unit}>(std::vector<Codec>& all) {{']
+    lines += [f'  all.push_back(codec_of<{message.name}>());' for _, messages in files for message in messages]
+    return lines + ['}', '', '}  // namespace millrace::protocol', '']
