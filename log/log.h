@@ -151,14 +151,25 @@ class Log {
 
   // --- upkeep ---
   virtual void configure(LogConfig config) = 0;
-  virtual Task<void> delete_before(
-      Offset start) = 0;  // DeleteRecords: moves start, keeps whole segments until retention
+  // DeleteRecords: moves start, keeps whole segments until retention. Behind the end (a follower too far behind, a
+  // snapshot that replaces the log): everything goes and the log begins empty at `start`.
+  virtual Task<void> delete_before(Offset start) = 0;
+  // Removes what lies at or behind `end`; a batch that `end` cuts goes whole, and the end is where it began. The owner
+  // appends nothing meanwhile.
   virtual Task<void> truncate(Offset end) = 0;
   virtual Task<int> apply_retention(Offset high_watermark) = 0;  // removes old segments; answers how many
+  // What recovery-point-offset-checkpoint may say: everything below is synced, with the side files that go with it.
+  virtual Task<Offset> recovery_point() { co_return durable(); }
+  virtual Task<void> roll() { co_return; }  // starts a new segment unless the last one is empty
   // Writes what is pending, syncs, cuts indexes to size, writes the producer snapshot.
   virtual Task<void> close() = 0;
   virtual const std::string& directory() const = 0;
   virtual TopicId topic_id() const = 0;
+  // What an operator should know of how it was found: truncated tails, rebuilt files.
+  virtual const std::vector<std::string>& notes() const {
+    static const std::vector<std::string> none;
+    return none;
+  }
 };
 
 // The directory is in a state that Kafka, too, refuses to start on.

@@ -1,0 +1,443 @@
+// Appending, and the way of what was appended to the disk.
+#include "log/partition_log.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace millrace::log {
+
+using protocol::RecordBatch;
+
+namespace {
+
+constexpr int64_t tail_budget = 1 << 20;           // kept of what is written, per log
+constexpr int64_t tail_budget_of_all = 256 << 20;  // above it a log keeps nothing that is written
+constexpr size_t parts_per_write = 256;
+constexpr size_t bytes_per_write = 8 << 20;
+
+std::atomic<int64_t> tail_bytes_of_all = 0;
+
+}  // namespace
+
+int64_t tail_memory() { return tail_bytes_of_all.load(std::memory_order_relaxed); }
+
+Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
+                                     OpenState state) {
+  Disk& disk = Shard::current().disk();
+  LoadedLog loaded = co_await load_log(disk, directory, name, config, state);
+  if (!id.is_zero()) {
+    const std::string path = directory + "/partition.metadata";
+    const std::optional<std::string> present = co_await read_file(disk, path);
+    if (!present) {
+      std::string text = format_partition_metadata(id);
+      co_await write_file_atomically(disk, path, std::move(text));
+    } else if (const TopicId found = parse_partition_metadata(*present, path); found != id) {
+      throw CorruptLog("Tried to assign topic ID " + to_string(id) + " to log for topic partition " + name.topic + "-" +
+                       std::to_string(name.partition.value) + ", but log already contained topic ID " +
+                       to_string(found));
+    }
+  }
+  std::unique_ptr<Log> log =
+      std::make_unique<PartitionLog>(std::move(directory), std::move(name), id, std::move(config), std::move(loaded));
+  co_return log;
+}
+
+PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId id, LogConfig config, LoadedLog loaded)
+    : disk_(Shard::current().disk()),
+      clock_(Shard::current().clock()),
+      directory_(std::move(directory)),
+      name_(std::move(name)),
+      id_(id),
+      config_(std::move(config)),
+      segments_(std::move(loaded.segments)),
+      epochs_(std::move(loaded.epochs)),
+      epochs_dirty_(loaded.epochs_dirty),
+      producers_(std::move(loaded.producers)),
+      snapshots_(std::move(loaded.snapshots)),
+      start_(loaded.start),
+      end_(loaded.end),
+      written_(loaded.end),
+      durable_(loaded.end),
+      directory_unsynced_(loaded.created),
+      parent_unsynced_(loaded.created),
+      notes_(std::move(loaded.notes)) {}
+
+PartitionLog::~PartitionLog() { tail_bytes_of_all.fetch_sub(tail_bytes_, std::memory_order_relaxed); }
+
+// --- appending ---
+
+AppendResult PartitionLog::refuse(Validation&& why) const {
+  AppendResult result;
+  result.error = why.error;
+  result.message = std::move(why.message);
+  result.record_errors = std::move(why.record_errors);
+  const bool unknown_start = why.before_log || why.error == ErrorCode::message_too_large ||
+                             why.error == ErrorCode::record_list_too_large || why.error == ErrorCode::corrupt_message ||
+                             why.error == ErrorCode::kafka_storage_error;
+  if (!unknown_start) result.log_start = start_;
+  return result;
+}
+
+namespace {
+
+Validation refusal(ErrorCode error, std::string message) {
+  Validation why;
+  why.error = error;
+  why.message = std::move(message);
+  return why;
+}
+
+}  // namespace
+
+AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client) {
+  if (failed_ || closed_ || alone_) {
+    return refuse(refusal(ErrorCode::kafka_storage_error, "The log in " + directory_ + " is not available"));
+  }
+  const Timestamp now = clock_.wall_now();
+  Validation valid = validate(records, config_, name_, now, client);
+  if (valid.error != ErrorCode::none) return refuse(std::move(valid));
+  if (client && valid.size > static_cast<size_t>(config_.segment_bytes)) {
+    return refuse(refusal(ErrorCode::record_list_too_large,
+                          "Message batch size is " + std::to_string(valid.size) + " bytes in append to partition " +
+                              directory_ + ", which exceeds the maximum configured segment size of " +
+                              std::to_string(config_.segment_bytes) + "."));
+  }
+
+  AppendResult result;
+  result.log_start = start_;
+  Offset next = end_;
+  Timestamp newest(-1);
+  for (const ValidBatch& batch : valid.batches) {
+    const ProducerCheck checked = producers_.check_batch(batch.batch, next, client ? Origin::client : Origin::broker);
+    if (checked.duplicate) {
+      result.base = checked.duplicate->first_offset();
+      result.last = checked.duplicate->last_offset;
+      result.log_append_time = checked.duplicate->timestamp;
+      return result;
+    }
+    if (checked.error != ErrorCode::none) return refuse(refusal(checked.error, checked.message));
+    next = next + batch.records;
+    newest = std::max(newest, batch.max_timestamp);
+  }
+
+  roll_before(valid.size, next - 1, newest, end_);
+  result.base = end_;
+  if (config_.timestamp_type == TimestampType::log_append_time) result.log_append_time = now;
+  for (const ValidBatch& batch : valid.batches) put(stamped_copy(batch, end_, epoch));
+  result.last = end_ - 1;
+  finish_append();
+  return result;
+}
+
+AppendResult PartitionLog::append_as_follower(Bytes records) {
+  if (failed_ || closed_ || alone_) {
+    return refuse(refusal(ErrorCode::kafka_storage_error, "The log in " + directory_ + " is not available"));
+  }
+  Validation valid = validate_replicated(records, end_, name_);
+  if (valid.error != ErrorCode::none) return refuse(std::move(valid));
+  AppendResult result;
+  result.log_start = start_;
+  if (valid.batches.empty()) return result;
+  result.base = valid.batches.front().batch.base_offset();
+  for (const ValidBatch& valid_batch : valid.batches) {
+    const RecordBatch& batch = valid_batch.batch;
+    const Timestamp newest = batch.is_legacy() ? Timestamp(-1) : batch.max_timestamp();
+    roll_before(batch.size(), batch.last_offset(), newest, batch.base_offset());
+    // A copy: the request it came in holds far more than this batch.
+    put(RecordBatch(Bytes::copy_of(batch.bytes().span())));
+  }
+  result.last = end_ - 1;
+  finish_append();
+  return result;
+}
+
+void PartitionLog::put(RecordBatch batch) {
+  Segment& active = *segments_.back();
+  const int64_t position = active.append(batch, config_.index_interval_bytes);
+  if (!batch.is_legacy()) epochs_dirty_ |= epochs_.assign(batch.leader_epoch(), batch.base_offset());
+  const std::optional<CompletedTransaction> done = producers_.apply(batch);
+  if (done && done->aborted) {
+    active.aborted.append({done->producer, done->first, done->last, done->last_stable});
+    active.aborted_dirty = true;
+  }
+  end_ = batch.next_offset();
+  const auto size = static_cast<int64_t>(batch.size());
+  tail_bytes_ += size;
+  tail_bytes_of_all.fetch_add(size, std::memory_order_relaxed);
+  jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
+  tail_.push_back(std::move(batch));
+}
+
+void PartitionLog::finish_append() {
+  start_writer();
+  if (config_.flush_messages != INT64_MAX && end_ - durable_ >= config_.flush_messages) want_sync(end_);
+  if (config_.flush_interval.count() != INT64_MAX && !flush_planned_) {
+    flush_planned_ = true;
+    gate_.spawn(flush_later(clock_.now() + config_.flush_interval));
+  }
+  advanced_.notify();
+}
+
+// --- rolling ---
+
+void PartitionLog::roll_before(size_t incoming, Offset last, Timestamp newest, Offset first) {
+  if (!segments_.back()->should_roll(config_, incoming, last, newest, clock_.wall_now())) return;
+  roll_to(std::max(end_, segments_.back()->empty() ? first : end_));
+}
+
+void PartitionLog::roll_to(Offset base) {
+  const std::shared_ptr<Segment> old = segments_.back();
+  if (old->empty() && old->base() == base) return;
+  if (old->empty()) {
+    segments_.pop_back();
+    std::function<Task<void>()> remove = [this, old]() -> Task<void> {
+      for (const std::string_view suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
+        co_await disk_.remove(old->path(suffix));
+      }
+    };
+    jobs_.push_back({nullptr, 0, {}, {}, std::move(remove)});
+  } else {
+    old->finish();
+    std::string snapshot = producers_.encode_snapshot();
+    const Offset at = base;
+    snapshots_.insert(at);
+    std::function<Task<void>()> finish = [this, old, at, text = std::move(snapshot)]() -> Task<void> {
+      co_await finish_segment(old, at, text);
+    };
+    jobs_.push_back({nullptr, 0, {}, {}, std::move(finish)});
+  }
+  segments_.push_back(std::make_shared<Segment>(directory_, base, clock_.wall_now()));
+  start_writer();
+}
+
+Task<void> PartitionLog::finish_segment(std::shared_ptr<Segment> segment, Offset snapshot_at, std::string snapshot) {
+  co_await segment->write_indexes(disk_);
+  // Recovery takes a gap between two segments for a loss, except in compacted logs, where it can be meant: there the
+  // older segment must be whole before the newer one begins.
+  if (config_.cleanup_compact && segment->unsynced) {
+    std::shared_ptr<File> file = co_await segment->writable(disk_);
+    co_await file->sync();
+  }
+  const std::string path = directory_ + "/" + segment_file_name(snapshot_at, ".snapshot");
+  std::unique_ptr<File> file = co_await disk_.open(path, OpenMode::write_new);
+  std::vector<Bytes> parts;
+  parts.push_back(Bytes::copy_of(snapshot));
+  co_await file->write(0, std::move(parts));
+  use(segment);
+}
+
+Task<void> PartitionLog::roll() {
+  if (failed_ || closed_ || alone_) co_return;
+  roll_to(end_);
+}
+
+// --- the writer ---
+
+void PartitionLog::start_writer() {
+  if (writing_ || failed_ || jobs_.empty()) return;
+  writing_ = true;
+  gate_.spawn(write_jobs());
+}
+
+Task<void> PartitionLog::write_jobs() {
+  // What this turn of the event loop still appends goes out with the first write.
+  co_await yield();
+  try {
+    while (!jobs_.empty() && !failed_) {
+      if (jobs_.front().work) {
+        const Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        co_await job.work();
+      } else {
+        co_await write_some();
+      }
+      idle_.notify();
+    }
+  } catch (const DiskError& error) {
+    fail(error);
+  }
+  writing_ = false;
+  idle_.notify();
+}
+
+Task<void> PartitionLog::write_some() {
+  const std::shared_ptr<Segment> segment = jobs_.front().segment;
+  const int64_t position = jobs_.front().position;
+  const bool is_new = !segment->on_disk;
+  std::shared_ptr<File> file = co_await segment->writable(disk_);
+  if (is_new) directory_unsynced_ = true;
+
+  std::vector<Bytes> parts;
+  size_t bytes = 0;
+  Offset next = written_;
+  while (!jobs_.empty() && jobs_.front().segment == segment && parts.size() < parts_per_write &&
+         bytes < bytes_per_write) {
+    bytes += jobs_.front().bytes.size();
+    next = jobs_.front().next;
+    parts.push_back(std::move(jobs_.front().bytes));
+    jobs_.pop_front();
+  }
+  if (!segment->unsynced) {
+    segment->unsynced = true;
+    unsynced_.push_back(segment);
+  }
+  co_await file->write(position, std::move(parts));
+  if (failed_) co_return;
+  written_ = next;
+  evict_tail();
+  advanced_.notify();
+}
+
+void PartitionLog::evict_tail() {
+  const bool crowded = tail_memory() > tail_budget_of_all;
+  const int64_t budget = crowded ? 0 : tail_budget;
+  while (!tail_.empty() && tail_bytes_ > budget && tail_.front().next_offset() <= written_) {
+    forget_tail(tail_.front().size());
+    tail_.pop_front();
+  }
+}
+
+void PartitionLog::forget_tail(size_t bytes) {
+  tail_bytes_ -= static_cast<int64_t>(bytes);
+  tail_bytes_of_all.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+}
+
+// --- syncing ---
+
+void PartitionLog::want_sync(Offset end) {
+  if (failed_ || end <= durable_) return;
+  sync_wanted_.insert(end);
+  if (syncing_) return;
+  syncing_ = true;
+  gate_.spawn(sync_while_wanted());
+}
+
+Task<void> PartitionLog::sync_while_wanted() {
+  try {
+    while (!failed_ && !sync_wanted_.empty()) {
+      // A sync is worth its price once somebody's bytes are all in the file; it covers everybody else's so far.
+      if (*sync_wanted_.begin() > written_) {
+        co_await advanced_.wait();
+        continue;
+      }
+      co_await sync_once();
+      sync_wanted_.erase(sync_wanted_.begin(), sync_wanted_.upper_bound(durable_));
+    }
+  } catch (const DiskError& error) {
+    fail(error);
+  }
+  syncing_ = false;
+  idle_.notify();
+}
+
+Task<void> PartitionLog::sync_once() {
+  const Offset covered = written_;
+  const std::vector<std::shared_ptr<Segment>> segments = std::exchange(unsynced_, {});
+  const bool sync_directory = std::exchange(directory_unsynced_, false);
+  const bool sync_parent = std::exchange(parent_unsynced_, false);
+  for (const std::shared_ptr<Segment>& segment : segments) {
+    segment->unsynced = false;
+    if (segment->removed) continue;
+    std::shared_ptr<File> file = co_await segment->writable(disk_);
+    co_await file->sync();
+  }
+  if (sync_directory) co_await disk_.sync_directory(directory_);
+  if (sync_parent) co_await disk_.sync_directory(directory_.substr(0, directory_.find_last_of('/')));
+  if (failed_) co_return;
+  durable_ = std::max(durable_, covered);
+  advanced_.notify();
+}
+
+Task<bool> PartitionLog::wait_for(Offset end, Durability level, MonoTime deadline) {
+  Offset asked(-1);
+  while (!failed_) {
+    const Offset reached = level == Durability::durable ? durable_ : written_;
+    if (reached >= end) co_return true;
+    const Offset there_is = std::min(end, end_);
+    if (level == Durability::durable && asked < there_is) {
+      asked = there_is;
+      want_sync(there_is);
+    }
+    const bool notified = co_await advanced_.wait(deadline);
+    if (!notified) co_return (level == Durability::durable ? durable_ : written_) >= end;
+  }
+  co_return false;
+}
+
+Task<void> PartitionLog::flush() {
+  const Offset wanted = end_;
+  const bool done = co_await wait_for(wanted, Durability::durable, never);
+  if (!done) throw DiskError("the log in " + directory_ + " has failed", 0);
+}
+
+Task<void> PartitionLog::flush_later(MonoTime due) {
+  while (!closed_ && clock_.now() < due) {
+    const bool closing = co_await closing_.wait(due);
+    if (closing) break;
+  }
+  flush_planned_ = false;
+  if (!closed_ && end_ > durable_) want_sync(end_);
+}
+
+void PartitionLog::fail(const DiskError& error) {
+  if (failed_) return;
+  failed_ = true;
+  notes_.push_back(error.what());
+  if (on_failure_) on_failure_(error);
+  advanced_.notify();
+  idle_.notify();
+  closing_.notify();
+}
+
+// --- keeping the order ---
+
+Task<bool> PartitionLog::in_order(std::function<Task<void>()> work) {
+  std::shared_ptr<bool> done = std::make_shared<bool>(false);
+  std::function<Task<void>()> marked = [done, work = std::move(work)]() -> Task<void> {
+    co_await work();
+    *done = true;
+  };
+  jobs_.push_back({nullptr, 0, {}, {}, std::move(marked)});
+  start_writer();
+  while (!*done && !failed_) co_await idle_.wait();
+  co_return *done;
+}
+
+Task<void> PartitionLog::quiesce() {
+  while (!failed_ && (writing_ || syncing_ || !jobs_.empty())) co_await idle_.wait();
+}
+
+Task<void> PartitionLog::write_epochs() {
+  if (!epochs_dirty_) co_return;
+  epochs_dirty_ = false;
+  std::string text = format_epochs(epochs_.entries());
+  co_await write_file_atomically(disk_, directory_ + "/leader-epoch-checkpoint", std::move(text));
+}
+
+void PartitionLog::begin_epoch(LeaderEpoch epoch) { epochs_dirty_ |= epochs_.assign(epoch, end_); }
+
+Offset PartitionLog::last_stable(Offset high_watermark) const {
+  const std::optional<Offset> unstable = producers_.first_unstable(high_watermark);
+  if (!unstable || *unstable >= high_watermark) return high_watermark;
+  return std::max(*unstable, start_);
+}
+
+std::optional<ProducerSummary> PartitionLog::producer(ProducerId id) const {
+  const ProducerEntry* entry = producers_.find(id);
+  if (!entry) return std::nullopt;
+  return ProducerSummary{id,
+                         entry->epoch,
+                         entry->last_sequence(),
+                         entry->last_offset(),
+                         entry->last_timestamp,
+                         entry->coordinator_epoch,
+                         entry->transaction_start};
+}
+
+int64_t PartitionLog::size() const {
+  int64_t total = 0;
+  for (const auto& segment : segments_) total += segment->size();
+  return total;
+}
+
+}  // namespace millrace::log

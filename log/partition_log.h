@@ -1,0 +1,165 @@
+// PartitionLog: the log of one partition. See log.h for its promises.
+//
+//   append() → tail in memory ─┬→ jobs, in order: writes, and what a roll leaves to do    (one writer at a time)
+//                              └→ readers of what is recent
+//   wait_for(durable) → sync of every file written so far                                (one at a time, for everybody)
+//
+// All changes to memory happen at once; all changes to files go through the jobs in the same order. Only truncation
+// stops both and works alone. Nothing runs while nothing is asked for.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <set>
+
+#include "log/loader.h"
+#include "log/validator.h"
+#include "runtime/gate.h"
+
+namespace millrace::log {
+
+class PartitionLog final : public Log {
+ public:
+  PartitionLog(std::string directory, TopicPartition name, TopicId id, LogConfig config, LoadedLog loaded);
+  // Must be closed before, unless the whole shard is dropped.
+  ~PartitionLog() override;
+
+  AppendResult append(Bytes records, LeaderEpoch epoch, bool client) override;
+  AppendResult append_as_follower(Bytes records) override;
+  Task<bool> wait_for(Offset end, Durability level, MonoTime deadline) override;
+  Task<void> flush() override;
+
+  Offset start() const override { return start_; }
+  Offset end() const override { return end_; }
+  Offset written() const override { return written_; }
+  Offset durable() const override { return durable_; }
+  Offset last_stable(Offset high_watermark) const override;
+  Event& advanced() override { return advanced_; }
+  bool failed() const override { return failed_; }
+  int64_t size() const override;
+
+  Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                        bool aborted_transactions) override;
+  Task<OffsetAndTimestamp> find_time(Timestamp time, Offset limit) override;
+  Task<OffsetAndTimestamp> find_max_timestamp(Offset limit) override;
+
+  LeaderEpoch latest_epoch() const override { return epochs_.latest(); }
+  void begin_epoch(LeaderEpoch epoch) override;
+  std::pair<LeaderEpoch, Offset> end_of_epoch(LeaderEpoch epoch) const override { return epochs_.end_of(epoch, end_); }
+  LeaderEpoch epoch_at(Offset offset) const override { return epochs_.at(offset); }
+  std::vector<ProducerSummary> producers() const override { return producers_.summaries(); }
+  std::optional<ProducerSummary> producer(ProducerId id) const override;
+
+  void configure(LogConfig config) override { config_ = std::move(config); }
+  Task<void> delete_before(Offset start) override;
+  Task<void> truncate(Offset end) override;
+  Task<int> apply_retention(Offset high_watermark) override;
+  Task<Offset> recovery_point() override;
+  Task<void> roll() override;
+  Task<void> close() override;
+  const std::string& directory() const override { return directory_; }
+  TopicId topic_id() const override { return id_; }
+  const std::vector<std::string>& notes() const override { return notes_; }
+
+  // Called once, when a write or a sync has failed.
+  void on_failure(std::function<void(const DiskError&)> call) { on_failure_ = std::move(call); }
+  void expire_producers(Timestamp older_than) { producers_.expire(older_than); }
+  const std::vector<std::shared_ptr<Segment>>& segments() const { return segments_; }
+
+ private:
+  struct Job {
+    // Either a write …
+    std::shared_ptr<Segment> segment;
+    int64_t position = 0;
+    Bytes bytes;
+    Offset next;
+    // … or something else that must happen in this order.
+    std::function<Task<void>()> work;
+  };
+
+  AppendResult refuse(Validation&& why) const;
+  void put(protocol::RecordBatch batch);
+  void finish_append();
+  void roll_before(size_t incoming, Offset last, Timestamp newest, Offset first);
+  void roll_to(Offset base);
+  Task<void> finish_segment(std::shared_ptr<Segment> segment, Offset snapshot_at, std::string snapshot);
+
+  void start_writer();
+  Task<void> write_jobs();
+  Task<void> write_some();
+  void evict_tail();
+  void forget_tail(size_t bytes);
+  void want_sync(Offset end);
+  Task<void> sync_while_wanted();
+  Task<void> sync_once();
+  Task<void> flush_later(MonoTime due);
+  void fail(const DiskError& error);
+  // Waits until `work` has run behind everything that was scheduled before it; false when the log has failed.
+  Task<bool> in_order(std::function<Task<void>()> work);
+  Task<void> quiesce();
+  Task<void> write_epochs();
+
+  size_t segment_index(Offset offset) const;
+  struct Piece {
+    std::vector<protocol::RecordBatch> batches;
+    size_t size = 0;
+    bool full = false;  // stopped at the size, not at the end
+  };
+  Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one);
+  bool read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const;
+  void use(const std::shared_ptr<Segment>& segment);
+  Task<std::optional<protocol::RecordBatch>> first_batch(Offset from, Offset limit,
+                                                         std::function<bool(const protocol::RecordBatch&)> wanted);
+  Task<TimedOffset> newest_below(std::shared_ptr<Segment> segment, Offset limit);
+
+  Task<void> restart_at(Offset start);
+  Task<void> remove_segments(std::vector<std::shared_ptr<Segment>> gone);
+  Task<void> remove_later(std::vector<std::string> paths, MonoTime due);
+  Task<bool> breaches(Segment& segment, const Segment* following, int64_t& excess);
+
+  Disk& disk_;
+  Clock& clock_;
+  std::string directory_;
+  TopicPartition name_;
+  TopicId id_;
+  LogConfig config_;
+
+  std::vector<std::shared_ptr<Segment>> segments_;  // ascending; the last one is appended to
+  LeaderEpochs epochs_;
+  bool epochs_dirty_ = false;
+  ProducerState producers_;
+  std::set<Offset> snapshots_;
+  Offset start_;
+  Offset end_;
+  Offset written_;
+  Offset durable_;
+
+  std::deque<protocol::RecordBatch> tail_;  // everything from written_ on, and what is kept of what lies before
+  int64_t tail_bytes_ = 0;
+  std::vector<std::shared_ptr<Segment>> used_;  // closed segments with open files, the latest last
+
+  std::deque<Job> jobs_;
+  bool writing_ = false;
+  bool syncing_ = false;
+  bool alone_ = false;  // truncation works on the files; nothing may be appended
+  bool flush_planned_ = false;
+  std::multiset<Offset> sync_wanted_;
+  std::vector<std::shared_ptr<Segment>> unsynced_;
+  bool directory_unsynced_ = false;
+  bool parent_unsynced_ = false;
+  uint64_t truncations_ = 0;
+
+  bool failed_ = false;
+  bool closed_ = false;
+  std::vector<std::string> notes_;
+  std::function<void(const DiskError&)> on_failure_;
+  Event advanced_;
+  Event idle_;     // a job or a sync has ended
+  Event closing_;  // background waits end
+  Gate gate_;
+};
+
+// Memory that the tails of all logs of this process hold.
+int64_t tail_memory();
+
+}  // namespace millrace::log

@@ -1,0 +1,277 @@
+// Reading: from the tail in memory where it reaches, from the segment files before that.
+#include <algorithm>
+
+#include "log/batch_scanner.h"
+#include "log/partition_log.h"
+
+namespace millrace::log {
+
+using protocol::RecordBatch;
+using protocol::RecordReader;
+using protocol::RecordView;
+
+namespace {
+
+constexpr size_t smallest_piece = 64 << 10;
+constexpr size_t largest_piece = 4 << 20;
+constexpr size_t closed_segments_open = 4;
+constexpr size_t search_bytes = 1 << 20;
+
+Timestamp newest_of(const RecordBatch& batch) {
+  if (!batch.is_legacy()) return batch.max_timestamp();
+  Timestamp newest(-1);
+  RecordReader records(batch);
+  while (std::optional<RecordView> record = records.next()) newest = std::max(newest, record->timestamp);
+  return newest;
+}
+
+}  // namespace
+
+// The segment that holds `offset`, or would.
+size_t PartitionLog::segment_index(Offset offset) const {
+  const auto after = std::upper_bound(segments_.begin(), segments_.end(), offset,
+                                      [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
+  return after == segments_.begin() ? 0 : static_cast<size_t>(after - segments_.begin()) - 1;
+}
+
+// Keeps the files of the closed segments that were read last, and lets go of the others.
+void PartitionLog::use(const std::shared_ptr<Segment>& segment) {
+  if (segment == segments_.back()) return;
+  std::erase(used_, segment);
+  used_.push_back(segment);
+  if (used_.size() <= closed_segments_open) return;
+  const std::shared_ptr<Segment> oldest = used_.front();
+  used_.erase(used_.begin());
+  if (oldest != segments_.back() && !oldest->unsynced) oldest->release();
+}
+
+bool PartitionLog::read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const {
+  auto at = std::lower_bound(tail_.begin(), tail_.end(), from,
+                             [](const RecordBatch& batch, Offset wanted) { return batch.last_offset() < wanted; });
+  for (; at != tail_.end() && at->last_offset() < limit; ++at) {
+    const bool must = at_least_one && result.batches.empty();
+    if (result.size + at->size() > max_bytes && !must) return false;
+    result.batches.push_back(at->bytes());
+    result.size += at->size();
+  }
+  return true;
+}
+
+Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room,
+                                                     Offset limit, bool at_least_one) {
+  Piece piece;
+  if (segment->empty()) co_return piece;
+  if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
+  int64_t position = segment->offsets.lookup(from);
+  std::shared_ptr<File> file = co_await segment->readable(disk_);
+  const int64_t file_end = std::min(segment->size(), file->size());
+  const size_t piece_size =
+      std::clamp(room + static_cast<size_t>(config_.index_interval_bytes), smallest_piece, largest_piece);
+
+  for (bool again = true; again;) {
+    again = false;
+    BatchScanner scanner(file, position, file_end, piece_size);
+    bool more = true;
+    bool done = false;
+    bool first = true;
+    while (more && !done) {
+      while (std::optional<RecordBatch> batch = scanner.next()) {
+        if (first && position != 0 && batch->base_offset() > from) again = true;  // the index lied
+        first = false;
+        if (again) break;
+        if (batch->last_offset() < from) continue;
+        done = batch->last_offset() >= limit;
+        if (done) break;
+        const bool must = at_least_one && piece.batches.empty();
+        if (piece.size + batch->size() > room && !must) {
+          piece.full = done = true;
+          break;
+        }
+        piece.size += batch->size();
+        piece.batches.push_back(std::move(*batch));
+      }
+      if (again) break;
+      if (!done) more = co_await scanner.more();
+    }
+    if (first && position != 0) again = true;
+    if (again) {
+      position = 0;
+      segment->offsets.clear();
+    } else if (!done && scanner.position() < file_end && segment != segments_.back()) {
+      throw CorruptLog("No record batch at position " + std::to_string(scanner.position()) + " of " +
+                       segment->path(".log"));
+    }
+  }
+  co_return piece;
+}
+
+Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                                    bool aborted_transactions) {
+  ReadResult result;
+  if (failed_ || closed_) {
+    result.error = ErrorCode::kafka_storage_error;
+    co_return result;
+  }
+  if (from < start_ || from > end_) {
+    result.error = ErrorCode::offset_out_of_range;
+    co_return result;
+  }
+  limit = std::min(limit, end_);
+  Offset next = from;
+  try {
+    while (next < limit) {
+      const bool must = at_least_one && result.batches.empty();
+      if (result.size >= max_bytes && !must) break;
+      if (!tail_.empty() && next >= tail_.front().base_offset()) {
+        read_tail(next, max_bytes, limit, at_least_one, result);
+        break;
+      }
+      const size_t index = segment_index(next);
+      const std::shared_ptr<Segment> segment = segments_[index];
+      Offset stop = index + 1 < segments_.size() ? segments_[index + 1]->base() : end_;
+      if (!tail_.empty()) stop = std::min(stop, tail_.front().base_offset());
+      const uint64_t truncations = truncations_;
+      Piece piece = co_await read_segment(segment, next, max_bytes - std::min(max_bytes, result.size),
+                                          std::min(limit, stop), must);
+      use(segment);
+      if (failed_) {
+        result = {};
+        result.error = ErrorCode::kafka_storage_error;
+        co_return result;
+      }
+      if (from < start_) {
+        result = {};
+        result.error = ErrorCode::offset_out_of_range;
+        co_return result;
+      }
+      if (truncations != truncations_) {
+        // What was read may be gone, and other bytes in its place.
+        result = {};
+        limit = std::min(limit, end_);
+        next = from;
+        if (from > end_) result.error = ErrorCode::offset_out_of_range;
+        continue;
+      }
+      for (const RecordBatch& batch : piece.batches) result.batches.push_back(batch.bytes());
+      result.size += piece.size;
+      if (piece.full) break;
+      next = std::max(stop, next + 1);
+    }
+  } catch (const DiskError& error) {
+    // The segment may have been removed by retention while it was being opened.
+    result = {};
+    result.error = from < start_ ? ErrorCode::offset_out_of_range : ErrorCode::kafka_storage_error;
+    if (from >= start_) fail(error);
+    co_return result;
+  } catch (const CorruptLog&) {
+    result = {};
+    result.error = ErrorCode::corrupt_message;
+    co_return result;
+  }
+  if (aborted_transactions && !result.batches.empty()) {
+    const Offset to = RecordBatch(result.batches.back()).next_offset();
+    for (size_t i = segment_index(from); i < segments_.size(); ++i) {
+      if (segments_[i]->aborted.collect(from, to, result.aborted)) break;
+    }
+  }
+  co_return result;
+}
+
+// The first batch from `from` on that `wanted` accepts.
+Task<std::optional<RecordBatch>> PartitionLog::first_batch(Offset from, Offset limit,
+                                                           std::function<bool(const RecordBatch&)> wanted) {
+  Offset next = std::max(from, start_);
+  while (next < limit) {
+    const ReadResult part = co_await read(next, search_bytes, limit, true, false);
+    if (part.error != ErrorCode::none || part.batches.empty()) break;
+    for (const Bytes& bytes : part.batches) {
+      const RecordBatch batch(bytes);
+      if (wanted(batch)) co_return batch;
+      next = batch.next_offset();
+    }
+  }
+  co_return std::nullopt;
+}
+
+Task<OffsetAndTimestamp> PartitionLog::find_time(Timestamp time, Offset limit) {
+  limit = std::min(limit, end_);
+  try {
+    for (size_t i = segment_index(start_); i < segments_.size(); ++i) {
+      const std::shared_ptr<Segment> segment = segments_[i];
+      if (segment->base() >= limit) break;
+      if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
+      use(segment);
+      if (segment->newest.timestamp < time) continue;
+      const Offset from = std::max(segment->times.lookup(time).offset, start_);
+      const Offset stop = i + 1 < segments_.size() ? std::min(limit, segments_[i + 1]->base()) : limit;
+      OffsetAndTimestamp found;
+      std::function<bool(const RecordBatch&)> holds_it = [&](const RecordBatch& batch) {
+        if (!batch.is_legacy() && batch.max_timestamp() < time) return false;
+        RecordReader records(batch);
+        while (std::optional<RecordView> record = records.next()) {
+          if (record->timestamp < time || record->offset < start_) continue;
+          found = {record->offset, record->timestamp, batch.is_legacy() ? LeaderEpoch(-1) : batch.leader_epoch()};
+          return true;
+        }
+        return false;
+      };
+      const std::optional<RecordBatch> batch = co_await first_batch(from, stop, holds_it);
+      if (batch) co_return found.offset < limit ? found : OffsetAndTimestamp{};
+      if (i >= segments_.size()) break;
+    }
+  } catch (const DiskError& error) {
+    fail(error);
+  } catch (const std::runtime_error&) {
+    // Nothing readable there: as if there were no such record.
+  }
+  co_return OffsetAndTimestamp{};
+}
+
+// The newest timestamp of what `segment` holds below `limit`, with the last offset of its batch.
+Task<TimedOffset> PartitionLog::newest_below(std::shared_ptr<Segment> segment, Offset limit) {
+  if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
+  use(segment);
+  if (segment->newest.offset < limit && segment->newest.offset >= start_) co_return segment->newest;
+  TimedOffset newest;
+  std::function<bool(const RecordBatch&)> note = [&](const RecordBatch& batch) {
+    if (newest_of(batch) > newest.timestamp) newest = {newest_of(batch), batch.last_offset()};
+    return false;
+  };
+  const size_t index = segment_index(segment->base());
+  const Offset stop = index + 1 < segments_.size() ? std::min(limit, segments_[index + 1]->base()) : limit;
+  co_await first_batch(segment->base(), stop, note);
+  co_return newest;
+}
+
+Task<OffsetAndTimestamp> PartitionLog::find_max_timestamp(Offset limit) {
+  limit = std::min(limit, end_);
+  TimedOffset newest;
+  try {
+    for (size_t i = segment_index(start_); i < segments_.size(); ++i) {
+      const std::shared_ptr<Segment> segment = segments_[i];
+      if (segment->base() >= limit) break;
+      const TimedOffset here = co_await newest_below(segment, limit);
+      if (here.timestamp > newest.timestamp) newest = here;
+    }
+    if (newest.timestamp.value < 0) co_return OffsetAndTimestamp{};
+    OffsetAndTimestamp found;
+    std::function<bool(const RecordBatch&)> holds_it = [&](const RecordBatch& batch) {
+      RecordReader records(batch);
+      while (std::optional<RecordView> record = records.next()) {
+        if (record->timestamp != newest.timestamp) continue;
+        found = {record->offset, record->timestamp, batch.is_legacy() ? LeaderEpoch(-1) : batch.leader_epoch()};
+        return true;
+      }
+      return false;
+    };
+    const std::optional<RecordBatch> batch = co_await first_batch(newest.offset, limit, holds_it);
+    if (batch) co_return found;
+  } catch (const DiskError& error) {
+    fail(error);
+  } catch (const std::runtime_error&) {
+    // As in find_time.
+  }
+  co_return OffsetAndTimestamp{};
+}
+
+}  // namespace millrace::log
