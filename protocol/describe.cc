@@ -1,6 +1,7 @@
 // Messages as text, by walking their bytes with the description that the generator leaves of each.
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "protocol/reader.h"
@@ -53,9 +54,27 @@ void append_base64(std::string& out, std::span<const std::byte> data) {
   out += '"';
 }
 
+// As Java prints a double: 12.0, 0.001, 1.25E10.
 void append_double(std::string& out, double value) {
-  char text[32];
-  out.append(text, std::to_chars(text, text + sizeof text, value).ptr);
+  char text[40];
+  char* const end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  const std::string_view whole(text, static_cast<size_t>(end - text));
+  const size_t e = whole.find('e');
+  if (e == std::string_view::npos) {
+    out += whole == "nan" || whole == "-nan" ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+    return;
+  }
+  const int exponent = std::atoi(text + e + 1);
+  if (value != 0 && (exponent < -3 || exponent >= 7)) {
+    out += whole.substr(0, e);
+    if (whole.find('.') == std::string_view::npos) out += ".0";
+    out += 'E' + std::to_string(exponent);
+    return;
+  }
+  const char* const last = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
+  const std::string_view plain(text, static_cast<size_t>(last - text));
+  out += plain;
+  if (plain.find('.') == std::string_view::npos) out += ".0";
 }
 
 class Describer {
@@ -161,7 +180,7 @@ class Describer {
         break;
       }
       case WireForm::structure:
-        if (nullable && reader_.i8() < 0) return null();
+        if (nullable && (field.tag >= 0 ? reader_.uvarint() == 0 : reader_.i8() < 0)) return null();
         structure(*field.structure);
         break;
     }

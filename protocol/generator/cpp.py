@@ -138,7 +138,9 @@ def read_field(message, struct, item, flex):
                 f'  for (; *n > 0 && r.ok(); --*n) {one.format("list")}', '}']
     if item.struct:
         if not nullable: return [f'{name}.decode(r, v);']
-        return [f'{name}.reset();', f'if (r.i8() >= 0 && r.ok()) {name}.emplace().decode(r, v);']
+        # Behind a tag, whether there is one is a uvarint; elsewhere it is a signed byte.
+        there = 'r.uvarint() > 0' if item.tag is not None else 'r.i8() >= 0 && r.ok()'
+        return [f'{name}.reset();', f'if ({there}) {name}.emplace().decode(r, v);']
     if not nullable: return [f'{name} = {read_value(item, flex)};']
     call = {'plain_string': 'nullable_string(false)', 'string': f'nullable_string({flex})', 'records': f'nullable_bytes({flex})',
             'bytes': f'nullable_bytes({flex})'}[wire]
@@ -161,7 +163,8 @@ def write_field(message, struct, item, flex):
         return lines + [f'if ({name}) {{', *('  ' + line for line in many), f'}} else w.null_count({flex});']
     if item.struct:
         if not nullable: return lines + [f'{name}.encode(w, v);']
-        return lines + [f'w.i8({name} ? 1 : -1);', f'if ({name}) {name}->encode(w, v);']
+        there = f'w.uvarint({name} ? 1 : 0);' if item.tag is not None else f'w.i8({name} ? 1 : -1);'
+        return lines + [there, f'if ({name}) {name}->encode(w, v);']
     if not nullable: return lines + [write_value(item, name, flex)]
     if wire in ('string', 'plain_string'):
         return lines + [f'w.nullable_string({name}, {"false" if wire == "plain_string" else flex});']

@@ -81,7 +81,8 @@ class Maker {
       case WireForm::records:
         return null ? writer.null_bytes(flexible_) : writer.bytes(text(), flexible_);
       case WireForm::structure:
-        if (nullable) writer.i8(null ? -1 : 1);
+        if (nullable && field.tag >= 0) writer.uvarint(null ? 0 : 1);
+        if (nullable && field.tag < 0) writer.i8(null ? -1 : 1);
         if (!null) structure(*field.structure);
         return;
     }
