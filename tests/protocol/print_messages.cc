@@ -1,5 +1,5 @@
-// Prints random messages, one a line: name, version, bytes in hex, description. For tests/conformance/MessageBytes.java,
-// which reads them with Kafka's own classes.
+// Prints random messages, one a line: name, version, bytes in hex, description. For
+// tests/conformance/MessageBytes.java, which reads them with Kafka's own classes.
 //   print_messages [COUNT [SEED]]     COUNT of each message and version
 #include <cstdio>
 #include <cstdlib>
