@@ -3,8 +3,8 @@
 //   key   := type:i16 …      1 (0 in old logs): an offset, of group, topic, partition;  2: a classic group
 //   value := version:i16 …   absent: a tombstone, the key's former value counts no more
 //
-// Offsets are written in version 4 (1 when the commit says how long to keep it), groups in version 3, as Kafka 4.3 does.
-// Keys of other types belong to other kinds of groups and are passed over.
+// Offsets are written in version 4 (1 when the commit says how long to keep it), groups in version 3, as Kafka 4.3
+// does. Keys of other types belong to other kinds of groups and are passed over.
 #pragma once
 
 #include <optional>
