@@ -64,11 +64,11 @@ std::expected<GroupCoordinator::SlotPtr, ErrorCode> GroupCoordinator::slot_of(st
   if (closing_ || partitions == 0) return std::unexpected(ErrorCode::not_coordinator);
   const PartitionId partition(partition_of_group(group, partitions));
   SlotPtr slot = slot_at(partition);
-  if (slot->state == Slot::State::active) return slot;
   if (slot->state == Slot::State::idle) {
     if (!log_.leads(partition)) return std::unexpected(ErrorCode::not_coordinator);
     load_soon(slot);
   }
+  if (slot->state == Slot::State::active) return slot;
   return std::unexpected(ErrorCode::coordinator_load_in_progress);
 }
 
@@ -125,8 +125,8 @@ Task<std::expected<PartitionId, ErrorCode>> GroupCoordinator::locate(std::string
   const MonoTime deadline = after(settings_.commit_timeout);
   while (!closing_ && log_.leads(partition)) {
     const SlotPtr slot = slot_at(partition);
-    if (slot->state == Slot::State::active) break;
     if (slot->state == Slot::State::idle) load_soon(slot);
+    if (slot->state == Slot::State::active) break;
     const bool in_time = co_await slot->changed.wait(deadline);
     // A client that comes now is told that we are loading; it need not look for us again.
     if (!in_time) break;
