@@ -129,7 +129,8 @@ class Log {
   virtual Offset last_stable(Offset high_watermark) const = 0;
   virtual Event& advanced() = 0;  // notified when end, written, durable or start has moved
   virtual bool failed() const = 0;
-  virtual int64_t size() const = 0;  // bytes of all segments
+  virtual int64_t size() const = 0;                         // bytes of all segments
+  virtual Offset first_segment() const { return start(); }  // where the oldest segment begins: not above start
 
   // --- reading ---
   // Whole batches from the one that holds `from` on, below `limit`, at most `max_bytes`; with `at_least_one` the first

@@ -37,6 +37,7 @@ class PartitionLog final : public Log {
   Event& advanced() override { return advanced_; }
   bool failed() const override { return failed_; }
   int64_t size() const override;
+  Offset first_segment() const override { return segments_.front()->base(); }
 
   Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
                         bool aborted_transactions) override;

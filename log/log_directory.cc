@@ -1,0 +1,350 @@
+#include "log/log_directory.h"
+
+#include <map>
+#include <set>
+
+#include "log/directory_name.h"
+#include "log/partition_log.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr std::string_view marker_file = ".kafka_cleanshutdown";
+constexpr std::string_view recovery_file = "recovery-point-offset-checkpoint";
+constexpr std::string_view high_watermark_file = "replication-offset-checkpoint";
+constexpr std::string_view start_file = "log-start-offset-checkpoint";
+constexpr std::string_view cleaner_file = "cleaner-offset-checkpoint";
+constexpr std::string_view remote_cache = "remote-log-index-cache";
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Task<PartitionPositions> positions_of(Log& log, TopicPartition name, Offset high_watermark) {
+  PartitionPositions positions;
+  positions.name = std::move(name);
+  positions.recovery_point = co_await log.recovery_point();
+  positions.high_watermark = high_watermark;
+  positions.start = log.start();
+  positions.start_moved = log.start() > log.first_segment();
+  co_return positions;
+}
+
+LogDirectory::LogDirectory(std::string path)
+    : disk_(Shard::current().disk()), home_(Shard::current()), path_(std::move(path)) {}
+
+LogDirectory::~LogDirectory() = default;
+
+Task<std::unique_ptr<LogDirectory>> LogDirectory::open(std::string path) {
+  std::unique_ptr<LogDirectory> directory(new LogDirectory(std::move(path)));
+  co_await directory->take();
+  co_return directory;
+}
+
+Task<void> LogDirectory::take() {
+  const std::optional<DirectoryEntry> there = co_await disk_.stat(path_);
+  if (!there) {
+    co_await disk_.make_directories(path_);
+    co_await disk_.sync_directory(parent_of(path_));
+  }
+  lock_ = co_await disk_.lock(file(".lock"));
+  if (!lock_) {
+    throw CorruptLog("Failed to acquire lock on file .lock in " + path_ +
+                     ". A Kafka instance in another process or thread is using this directory.");
+  }
+  const std::string meta_path = file("meta.properties");
+  const std::optional<std::string> meta = co_await read_file(disk_, meta_path);
+  if (meta) meta_ = parse_meta_properties(*meta, meta_path);
+
+  const std::optional<std::string> marker = co_await read_file(disk_, file(marker_file));
+  if (marker) {
+    clean_shutdown_ = true;
+    previous_broker_epoch_ = parse_clean_shutdown(*marker);
+    co_await disk_.remove(file(marker_file));
+    co_await disk_.sync_directory(path_);
+  }
+  co_await read_checkpoints();
+  co_await find_partitions();
+}
+
+Task<OffsetCheckpoint> LogDirectory::read_checkpoint(std::string name, std::string consequence) {
+  const std::string path = file(name);
+  const std::optional<std::string> text = co_await read_file(disk_, path);
+  OffsetCheckpoint offsets;
+  try {
+    offsets = parse_offsets(text.value_or(""), path);
+  } catch (const CorruptLog& error) {
+    warnings_.push_back(std::string(error.what()) + ": " + consequence);
+  }
+  co_return offsets;
+}
+
+Task<void> LogDirectory::read_checkpoints() {
+  recovery_points_ = co_await read_checkpoint(std::string(recovery_file), "resetting the recovery point to 0");
+  high_watermarks_ = co_await read_checkpoint(std::string(high_watermark_file), "high watermarks start at 0");
+  starts_ = co_await read_checkpoint(std::string(start_file), "logs start with their first segment");
+  const std::optional<DirectoryEntry> cleaner = co_await disk_.stat(file(cleaner_file));
+  if (!cleaner) co_await disk_.open(file(cleaner_file), OpenMode::write);
+}
+
+Task<void> LogDirectory::find_partitions() {
+  const std::vector<DirectoryEntry> entries = co_await disk_.list(path_);
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_directory || entry.name == remote_cache) continue;
+    if (entry.name == "lost+found") {
+      warnings_.push_back("Ignoring " + file(entry.name) + ", which belongs to the file system");
+      continue;
+    }
+    const std::optional<DirectoryName> name = parse_directory_name(entry.name);
+    if (!name) {
+      throw CorruptLog("Found directory " + file(entry.name) + ", '" + entry.name +
+                       "' is not in the form of topic-partition or topic-partition.uniqueId-delete (if marked for "
+                       "deletion).\nKafka's log directories (and children) should only contain Kafka topic data.");
+    }
+    switch (name->kind) {
+      case DirectoryKind::deleted:
+        gate_.spawn(remove_later(file(entry.name), after(std::chrono::minutes(1))));
+        continue;
+      case DirectoryKind::stray:
+        warnings_.push_back("Not serving the stray partition in " + file(entry.name));
+        continue;
+      case DirectoryKind::future:
+        warnings_.push_back("Not serving the unfinished move in " + file(entry.name));
+        continue;
+      case DirectoryKind::partition:
+        break;
+    }
+    if (name->partition.topic == metadata_topic) {
+      has_metadata_log_ = true;
+      continue;
+    }
+    const std::string metadata_path = file(entry.name) + "/partition.metadata";
+    const std::optional<std::string> metadata = co_await read_file(disk_, metadata_path);
+    if (!metadata) {
+      warnings_.push_back("Found no partition.metadata in " + file(entry.name) + ": it is not served, renamed -stray");
+      co_await set_aside_stray(name->partition);
+      continue;
+    }
+    partitions_.push_back({name->partition, parse_partition_metadata(*metadata, metadata_path)});
+  }
+}
+
+Task<void> LogDirectory::write_meta(MetaProperties meta) {
+  std::string text = format_meta_properties(meta, home_.clock().wall_now());
+  meta_ = std::move(meta);
+  co_await write_exclusively("meta.properties", std::move(text));
+}
+
+std::string LogDirectory::partition_path(const TopicPartition& name) const { return file(directory_name(name)); }
+
+OpenState LogDirectory::open_state(const TopicPartition& name) const {
+  OpenState state;
+  state.clean_shutdown = clean_shutdown_;
+  const auto recovery = recovery_points_.find(name);
+  if (recovery != recovery_points_.end()) state.recovery_point = recovery->second;
+  const auto start = starts_.find(name);
+  if (start != starts_.end()) state.start = start->second;
+  return state;
+}
+
+Offset LogDirectory::high_watermark(const TopicPartition& name) const {
+  const auto found = high_watermarks_.find(name);
+  return found == high_watermarks_.end() ? Offset(0) : found->second;
+}
+
+Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId id, LogConfig config) {
+  std::string directory = partition_path(name);
+  const OpenState state = open_state(name);
+  std::unique_ptr<Log> log = co_await Log::open(std::move(directory), std::move(name), id, std::move(config), state);
+  static_cast<PartitionLog&>(*log).on_failure(
+      [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+  co_return log;
+}
+
+// --- checkpoints ---
+
+Task<void> LogDirectory::write_exclusively(std::string name, std::string text) {
+  while (writing_) co_await written_.wait();
+  if (offline_) co_return;
+  writing_ = true;
+  std::optional<DiskError> failure;
+  try {
+    co_await write_file_atomically(disk_, file(name), std::move(text));
+  } catch (const DiskError& error) {
+    failure = error;
+  }
+  writing_ = false;
+  written_.notify();
+  if (failure) {
+    fail(failure->what());
+    throw DiskError(*failure);
+  }
+}
+
+Task<void> LogDirectory::write_checkpoints() {
+  std::string recovery = format_offsets(recovery_points_);
+  std::string watermarks = format_offsets(high_watermarks_);
+  std::string starts = format_offsets(starts_);
+  co_await write_exclusively(std::string(recovery_file), std::move(recovery));
+  co_await write_exclusively(std::string(start_file), std::move(starts));
+  co_await write_exclusively(std::string(high_watermark_file), std::move(watermarks));
+}
+
+Task<void> LogDirectory::checkpoint(std::vector<PartitionPositions> positions) {
+  recovery_points_.clear();
+  high_watermarks_.clear();
+  starts_.clear();
+  for (const PartitionPositions& p : positions) {
+    recovery_points_[p.name] = p.recovery_point;
+    high_watermarks_[p.name] = p.high_watermark;
+    if (p.start_moved) starts_[p.name] = p.start;
+  }
+  co_await write_checkpoints();
+}
+
+Task<void> LogDirectory::checkpoint_high_watermarks(std::vector<PartitionPositions> positions) {
+  high_watermarks_.clear();
+  for (const PartitionPositions& p : positions) high_watermarks_[p.name] = p.high_watermark;
+  std::string text = format_offsets(high_watermarks_);
+  co_await write_exclusively(std::string(high_watermark_file), std::move(text));
+}
+
+void LogDirectory::keep_checkpoints(Collect collect, Millis every, Millis high_watermarks_every) {
+  gate_.spawn(checkpoint_now_and_then(std::move(collect), every, high_watermarks_every));
+}
+
+Task<void> LogDirectory::checkpoint_now_and_then(Collect collect, Millis every, Millis high_watermarks_every) {
+  MonoTime next_full = after(every);
+  while (!closing_ && !offline_) {
+    const MonoTime due = std::min(after(high_watermarks_every), next_full);
+    co_await closing_event_.wait(due);
+    if (closing_ || offline_) break;
+    if (now() < due) continue;
+    try {
+      std::vector<PartitionPositions> positions = co_await collect();
+      if (closing_ || offline_) break;
+      if (now() >= next_full) {
+        next_full = after(every);
+        co_await checkpoint(std::move(positions));
+      } else {
+        co_await checkpoint_high_watermarks(std::move(positions));
+      }
+    } catch (const DiskError& error) {
+      fail(error.what());
+    }
+  }
+}
+
+// --- partitions that go ---
+
+Task<std::string> LogDirectory::rename_partition(TopicPartition name, DirectoryKind kind) {
+  recovery_points_.erase(name);
+  high_watermarks_.erase(name);
+  starts_.erase(name);
+  const std::string from = partition_path(name);
+  std::string to = file(directory_name(name, kind, home_.random().uuid()));
+  co_await disk_.rename(from, to);
+  co_await disk_.sync_directory(path_);
+  co_return to;
+}
+
+Task<void> LogDirectory::delete_partition(TopicPartition name, Millis delay) {
+  std::string renamed = co_await rename_partition(std::move(name), DirectoryKind::deleted);
+  gate_.spawn(remove_later(std::move(renamed), after(delay)));
+  // A partition of the same name that comes later must not inherit anything.
+  co_await write_checkpoints();
+}
+
+Task<void> LogDirectory::set_aside_stray(TopicPartition name) {
+  co_await rename_partition(std::move(name), DirectoryKind::stray);
+}
+
+Task<void> LogDirectory::remove_later(std::string path, MonoTime due) {
+  while (!closing_ && now() < due) co_await closing_event_.wait(due);
+  if (closing_) co_return;  // the next start goes on
+  try {
+    co_await disk_.remove_all(path);
+  } catch (const DiskError& error) {
+    fail(error.what());
+  }
+}
+
+// --- the end ---
+
+void LogDirectory::fail(const std::string& why) {
+  if (offline_) return;
+  offline_ = true;
+  failure_ = why;
+  closing_event_.notify();
+  state_changed_.notify();
+}
+
+Task<void> LogDirectory::close(int64_t broker_epoch, std::vector<PartitionPositions> positions) {
+  closing_ = true;
+  closing_event_.notify();
+  co_await gate_.close();
+  if (!offline_) {
+    co_await checkpoint(std::move(positions));
+    std::string marker = format_clean_shutdown(broker_epoch);
+    co_await write_exclusively(std::string(marker_file), std::move(marker));
+    co_await disk_.remove(file(".lock"));
+  }
+  lock_.reset();
+}
+
+Task<void> LogDirectory::abandon() {
+  closing_ = true;
+  closing_event_.notify();
+  co_await gate_.close();
+  lock_.reset();
+}
+
+void check_together(const std::vector<const LogDirectory*>& all, const std::string& metadata_directory) {
+  std::map<TopicPartition, const LogDirectory*> places;
+  std::set<Uuid> ids;
+  const MetaProperties* previous = nullptr;
+  for (const LogDirectory* directory : all) {
+    const std::string meta_path = directory->path() + "/meta.properties";
+    if (!directory->meta()) {
+      throw CorruptLog("No `meta.properties` found in " + directory->path() +
+                       " (have you run `kafka-storage.sh` to format the directory?)");
+    }
+    const MetaProperties& meta = *directory->meta();
+    if (previous && meta.cluster_id != previous->cluster_id) {
+      throw CorruptLog("Invalid cluster.id in: " + meta_path + ". Expected " + previous->cluster_id + ", but read " +
+                       meta.cluster_id);
+    }
+    if (previous && meta.node_id != previous->node_id) {
+      throw CorruptLog("Stored node id " + std::to_string(meta.node_id.value_or(BrokerId(-1)).value) +
+                       " doesn't match previous node id " +
+                       std::to_string(previous->node_id.value_or(BrokerId(-1)).value) + " in " + meta_path +
+                       ". If you moved your data, make sure your configured node id matches. If you intend to create "
+                       "a new node, you should remove all data in your data directories.");
+    }
+    if (meta.directory_id && !ids.insert(*meta.directory_id).second) {
+      throw CorruptLog("Duplicate directory ID " + to_string(*meta.directory_id) + " found in " + meta_path);
+    }
+    if (directory->has_metadata_log() && directory->path() != metadata_directory) {
+      throw CorruptLog("Found unexpected metadata location in data directory `" + directory->path() +
+                       "` (the configured metadata directory is " + metadata_directory + ").");
+    }
+    for (const FoundPartition& partition : directory->partitions()) {
+      const auto [at, is_new] = places.emplace(partition.name, directory);
+      if (is_new) continue;
+      throw CorruptLog("Duplicate log directories for " + directory_name(partition.name) + " are found in both " +
+                       at->second->partition_path(partition.name) + " and " +
+                       directory->partition_path(partition.name) +
+                       ". It is likely because log directory failure happened while broker was replacing current "
+                       "replica with future replica. Recover broker from this failure by manually deleting one of the "
+                       "two directories for this partition. It is recommended to delete the partition in the log "
+                       "directory that is known to have failed recently.");
+    }
+    previous = &meta;
+  }
+}
+
+}  // namespace millrace::log
