@@ -6,10 +6,14 @@
 #include <filesystem>
 
 #include "runtime/real/world.h"
+#include "tests/sim/seeds.h"
+#include "tests/sim/world.h"
 
 namespace millrace::test {
 
 namespace {
+
+constexpr uint64_t seeds = 10;
 
 struct ScratchDirectory {
   std::string path;
@@ -33,6 +37,18 @@ void in_each_world(const Case& run_case) {
     };
     world.run(main);
   }
+  SUBCASE("simulated") {
+    sim::for_each_seed(seeds, [&](uint64_t seed) {
+      sim::World world(seed);
+      sim::Node& node = world.add_node("here");
+      const auto body = [&]() -> Task<void> {
+        const std::string directory = "/scratch";
+        co_await node.shards().front()->disk().make_directories(directory);
+        co_await run_case(directory);
+      };
+      world.run(node, body);
+    });
+  }
 }
 
 void in_each_world(int shards, const ShardsCase& run_case) {
@@ -43,6 +59,14 @@ void in_each_world(int shards, const ShardsCase& run_case) {
       co_return 0;
     };
     world.run(main);
+  }
+  SUBCASE("simulated") {
+    sim::for_each_seed(seeds, [&](uint64_t seed) {
+      sim::World world(seed);
+      sim::Node& node = world.add_node("here", shards);
+      const auto body = [&]() -> Task<void> { co_await run_case(node.shards()); };
+      world.run(node, body);
+    });
   }
 }
 

@@ -39,11 +39,11 @@ TEST_CASE("a task runs when awaited, and brings its result or its exception") {
   });
 }
 
-TEST_CASE("a million tasks that are ready at once need no stack") {
+TEST_CASE("two hundred thousand tasks that are ready at once need no stack") {
   in_each_world([](std::string) -> Task<void> {
     int n = 0;
-    while (n < 1'000'000) n = co_await plus_one(n);
-    CHECK(n == 1'000'000);
+    while (n < 200'000) n = co_await plus_one(n);
+    CHECK(n == 200'000);
   });
 }
 
