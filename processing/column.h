@@ -156,6 +156,8 @@ class ColumnBuilder {
   std::vector<T>& values() {
     return std::get<std::vector<T>>(values_);
   }
+  // One null byte per row; empty: nothing is null.
+  void set_nulls(std::vector<uint8_t> nulls) { nulls_ = std::move(nulls); }
   void resize(size_t rows);   // new rows are zero, empty, not null
   void set_null(size_t row);  // a row below size()
   TextArena& arena() { return *arena_; }

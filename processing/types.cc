@@ -472,7 +472,7 @@ bool can_cast_explicitly(const DataType& from, const DataType& to) {
   if (from.root == TypeRoot::null) return true;
   if (can_cast_implicitly(from.with_nullable(false), to)) return true;
   if (to.is_text()) return from.root != TypeRoot::symbol;
-  if (from.is_text()) return !to.is_nested() || to.root == TypeRoot::row || true;
+  if (from.is_text()) return !to.is_nested();
   if (to.is_bytes()) return from.is_bytes();
   if (from.is_numeric() && to.is_numeric()) return true;
   if (to.root == TypeRoot::boolean) return from.is_numeric();

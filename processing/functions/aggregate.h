@@ -33,6 +33,7 @@ std::vector<std::string> aggregate_names();
 
 class Accumulators {
  public:
+  explicit Accumulators(DataType type) : type_(std::move(type)) {}
   virtual ~Accumulators() = default;
 
   virtual size_t size() const = 0;
@@ -51,7 +52,6 @@ class Accumulators {
   const DataType& result_type() const { return type_; }
 
  protected:
-  explicit Accumulators(DataType type) : type_(std::move(type)) {}
   DataType type_;
 };
 

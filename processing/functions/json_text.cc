@@ -1,0 +1,150 @@
+#include "processing/functions/json_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "processing/functions/utf8.h"
+#include "processing/time_zone.h"
+
+namespace millrace::processing {
+
+std::string json_quoted(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out += fmt::format("\\u{:04X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        } else {
+          out += c;
+        }
+    }
+  }
+  return out + "\"";
+}
+
+std::string json_object_text(std::vector<std::pair<std::string, std::string>> members) {
+  // Java orders strings by UTF-16 units.
+  std::vector<std::pair<std::u16string, size_t>> order;
+  for (size_t i = 0; i < members.size(); ++i) order.emplace_back(to_utf16(members[i].first), i);
+  std::sort(order.begin(), order.end());
+  std::string out = "{";
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i + 1 < order.size() && order[i + 1].first == order[i].first) continue;
+    if (out.size() > 1) out += ',';
+    out += json_quoted(members[order[i].second].first) + ":" + members[order[i].second].second;
+  }
+  return out + "}";
+}
+
+namespace {
+
+std::string base64(std::string_view bytes) {
+  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  size_t i = 0;
+  for (; i + 2 < bytes.size(); i += 3) {
+    uint32_t v = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16 |
+                 static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8 |
+                 static_cast<unsigned char>(bytes[i + 2]);
+    for (int shift = 18; shift >= 0; shift -= 6) out += digits[(v >> shift) & 63];
+  }
+  if (size_t left = bytes.size() - i; left > 0) {
+    uint32_t v = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16;
+    if (left == 2) v |= static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8;
+    out += digits[(v >> 18) & 63];
+    out += digits[(v >> 12) & 63];
+    out += left == 2 ? digits[(v >> 6) & 63] : '=';
+    out += '=';
+  }
+  return out;
+}
+
+std::string iso_timestamp(TimestampValue t) {
+  std::string text = timestamp_text(t, 9);
+  text[text.find(' ')] = 'T';
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  if (text.ends_with(":00") && text.size() == 19) return text;
+  return text;
+}
+
+}  // namespace
+
+std::string json_text(const Value& value, const DataType& type) {
+  if (value.is_null()) return "null";
+  switch (type.root) {
+    case TypeRoot::boolean:
+      return value.as_bool() ? "true" : "false";
+    case TypeRoot::tinyint:
+    case TypeRoot::smallint:
+    case TypeRoot::integer:
+    case TypeRoot::bigint:
+    case TypeRoot::interval_months:
+    case TypeRoot::interval_millis:
+      return fmt::format("{}", value.as_int());
+    case TypeRoot::float_:
+      return std::isfinite(value.as_float()) ? float_text(value.as_float()) : json_quoted(float_text(value.as_float()));
+    case TypeRoot::double_:
+      return std::isfinite(value.as_double()) ? double_text(value.as_double())
+                                              : json_quoted(double_text(value.as_double()));
+    case TypeRoot::decimal:
+      return decimal_text(value.as_decimal(), type.scale);
+    case TypeRoot::binary:
+    case TypeRoot::varbinary:
+      return json_quoted(base64(value.as_text()));
+    case TypeRoot::timestamp:
+      return json_quoted(iso_timestamp(value.as_timestamp()));
+    case TypeRoot::timestamp_ltz:
+      return json_quoted(iso_timestamp(value.as_timestamp()) + "Z");
+    case TypeRoot::array: {
+      std::string out = "[";
+      for (const Value& item : value.items()) out += (out.size() > 1 ? "," : "") + json_text(item, type.child(0));
+      return out + "]";
+    }
+    case TypeRoot::row: {
+      std::vector<std::pair<std::string, std::string>> members;
+      for (size_t i = 0; i < value.items().size(); ++i) {
+        members.emplace_back((*type.fields)[i].name, json_text(value.items()[i], type.child(i)));
+      }
+      return json_object_text(std::move(members));
+    }
+    case TypeRoot::map:
+    case TypeRoot::multiset: {
+      std::vector<std::pair<std::string, std::string>> members;
+      const DataType counts = DataType::integer();
+      for (size_t i = 0; i + 1 < value.items().size(); i += 2) {
+        members.emplace_back(value_text(value.items()[i], type.child(0), TimeZone::utc()),
+                             json_text(value.items()[i + 1], type.is(TypeRoot::map) ? type.child(1) : counts));
+      }
+      return json_object_text(std::move(members));
+    }
+    default:
+      return json_quoted(value_text(value, type, TimeZone::utc()));
+  }
+}
+
+}  // namespace millrace::processing

@@ -1,0 +1,19 @@
+// SQL values as JSON text, as Flink's JSON functions write them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "processing/value.h"
+
+namespace millrace::processing {
+
+// A quoted JSON string; non-ASCII characters are kept as they are.
+std::string json_quoted(std::string_view text);
+std::string json_text(const Value& value, const DataType& type);
+// {"a":…,"b":…} from names and JSON texts, ordered by name, the last of equal names winning.
+std::string json_object_text(std::vector<std::pair<std::string, std::string>> members);
+
+}  // namespace millrace::processing
