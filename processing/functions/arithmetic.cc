@@ -73,29 +73,31 @@ struct Narrow {
   }
 };
 
+template <class T, class Op>
+T apply(T a, T b) {
+  return Op::of(a, b);
+}
+
+// Division fails, so it computes only the rows asked for.
+template <class T, class Op, bool Fails>
+Kernel loop() {
+  if constexpr (Fails && std::is_integral_v<T>) {
+    return lift<apply<T, Op>>;
+  } else {
+    return combine<T, T, Op>;
+  }
+}
+
 template <class Op, bool Fails>
 Kernel numeric_kernel(TypeRoot root) {
-  auto kernel = [&]<class T, class O>(T, O) -> Kernel {
-    if constexpr (Fails && std::is_integral_v<T>)
-      return lift<[](T a, T b) { return O::of(a, b); }>;
-    else
-      return combine<T, T, O>;
-  };
   switch (root) {
-    case TypeRoot::tinyint:
-      return kernel(int32_t{}, Narrow<Op, 8>{});
-    case TypeRoot::smallint:
-      return kernel(int32_t{}, Narrow<Op, 16>{});
-    case TypeRoot::integer:
-      return kernel(int32_t{}, Op{});
-    case TypeRoot::bigint:
-      return kernel(int64_t{}, Op{});
-    case TypeRoot::float_:
-      return kernel(float{}, Op{});
-    case TypeRoot::double_:
-      return kernel(double{}, Op{});
-    default:
-      return nullptr;
+    case TypeRoot::tinyint: return loop<int32_t, Narrow<Op, 8>, Fails>();
+    case TypeRoot::smallint: return loop<int32_t, Narrow<Op, 16>, Fails>();
+    case TypeRoot::integer: return loop<int32_t, Op, Fails>();
+    case TypeRoot::bigint: return loop<int64_t, Op, Fails>();
+    case TypeRoot::float_: return loop<float, Op, Fails>();
+    case TypeRoot::double_: return loop<double, Op, Fails>();
+    default: return nullptr;
   }
 }
 
