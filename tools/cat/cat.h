@@ -12,7 +12,4 @@ Task<int> consume_as_member(Cluster& cluster, const Options& options);
 Task<int> list(Cluster& cluster, const Options& options);
 Task<int> query(Cluster& cluster, const Options& options);
 
-// The verb itself.
-int main(int argc, char** argv);
-
 }  // namespace millrace::tools::cat

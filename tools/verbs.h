@@ -1,0 +1,8 @@
+// The verbs of the binary. Each gets its own name as argv[0], prints its own help, and returns the exit code.
+#pragma once
+
+namespace millrace::tools {
+
+int cat_main(int argc, char** argv);
+
+}  // namespace millrace::tools
