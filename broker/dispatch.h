@@ -115,7 +115,7 @@ Task<std::optional<std::vector<Bytes>>> Dispatch::TypedApi<Request, Answer>::ser
   if (response == nullptr) co_return std::nullopt;
   protocol::Writer writer;
   response->encode(writer, version);
-  co_return std::move(writer).take();
+  co_return writer.finish();
 }
 
 }  // namespace millrace::broker
