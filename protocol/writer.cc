@@ -107,12 +107,13 @@ void Writer::end_tagged(size_t begin) {
   size_t extra = 0;
   for (size_t rest = size >> 7; rest > 0; rest >>= 7) ++extra;
   if (extra > 0) {
-    if (capacity_ - used_ < extra + 10) grow(extra + 10);  // enough for uvarlong() below, which must not grow
+    if (capacity_ - used_ < extra) grow(extra);
     std::memmove(memory_.get() + begin + extra, memory_.get() + begin, size);
+    used_ += extra;
   }
-  used_ = begin - 1;
-  uvarlong(size);
-  used_ += size;
+  size_t rest = size;
+  for (size_t at = begin - 1; at < begin + extra; ++at, rest >>= 7)
+    memory_[static_cast<std::ptrdiff_t>(at)] = static_cast<std::byte>(at + 1 < begin + extra ? rest | 0x80 : rest);
 }
 
 size_t Writer::reserve_i32() {

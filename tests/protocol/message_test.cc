@@ -205,3 +205,11 @@ TEST_CASE("records are described as Kafka's tools print them") {
   change.leader = BrokerId(1);
   CHECK(describe(change) == R"({"partitionId":3,"topicId":"AAAAAAAAAAAAAAAAAAAAAA","isr":[1,2],"leader":1})");
 }
+
+TEST_CASE("no two messages of a kind share a key") {
+  for (const MessageInfo& message : all_messages()) {
+    if (message.key < 0) continue;
+    CAPTURE(message.name);
+    CHECK(find_message(message.kind, message.key) == &message);
+  }
+}

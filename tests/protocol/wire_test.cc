@@ -133,6 +133,17 @@ TEST_CASE("a tagged field gets its size whatever that is") {
   }
 }
 
+TEST_CASE("a tagged field survives wherever the buffer ends") {
+  for (size_t before = 0; before < 300; ++before) {
+    Writer writer;
+    writer.append(Bytes::copy_of(std::string(before, 'x')).span());
+    const size_t begin = writer.begin_tagged(1);
+    writer.i16(0x0102);
+    writer.end_tagged(begin);
+    CHECK(writer.finish_whole().slice(before, 4) == bytes_of({1, 2, 1, 2}));
+  }
+}
+
 TEST_CASE("a size is filled in after what it counts, across splices") {
   const Bytes big = Bytes::copy_of(std::string(5000, 'b'));
   Writer writer;
