@@ -57,13 +57,14 @@ void append_base64(std::string& out, std::span<const std::byte> data) {
 // As Java prints a double: 12.0, 0.001, 1.25E10.
 void append_double(std::string& out, double value) {
   char text[40];
-  char* const end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+  char* const end = std::to_chars(text, text + sizeof text - 1, value, std::chars_format::scientific).ptr;
   const std::string_view whole(text, static_cast<size_t>(end - text));
   const size_t e = whole.find('e');
   if (e == std::string_view::npos) {
     out += whole == "nan" || whole == "-nan" ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
     return;
   }
+  *end = '\0';
   const int exponent = std::atoi(text + e + 1);
   if (value != 0 && (exponent < -3 || exponent >= 7)) {
     out += whole.substr(0, e);
