@@ -17,6 +17,8 @@ struct Verb {
 
 constexpr Verb verbs[] = {
     {"cat", cat_main, "produce and consume like kcat: -P -C -L -Q -G"},
+    {"topics", topics_main, "list, describe, create, grow, configure and delete topics"},
+    {"groups", groups_main, "list, describe, reset and delete consumer groups"},
 };
 
 void print_usage(std::FILE* to) {

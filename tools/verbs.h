@@ -4,5 +4,7 @@
 namespace millrace::tools {
 
 int cat_main(int argc, char** argv);
+int topics_main(int argc, char** argv);
+int groups_main(int argc, char** argv);
 
 }  // namespace millrace::tools
