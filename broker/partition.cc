@@ -4,6 +4,27 @@
 
 namespace millrace::broker {
 
+namespace {
+
+void fire(std::shared_ptr<Wakeup> wakeup) {
+  Shard& home = wakeup->home;
+  const auto wake = [](Wakeup& sleeper) {
+    sleeper.fired = true;
+    sleeper.changed.notify();
+  };
+  if (&home == &Shard::current()) return wake(*wakeup);
+  home.post([wakeup = std::move(wakeup), wake] { wake(*wakeup); });
+}
+
+}  // namespace
+
+Task<void> Wakeup::wait(MonoTime deadline) {
+  while (!fired) {
+    const bool notified = co_await changed.wait(deadline);
+    if (!notified) break;
+  }
+}
+
 Partition::Partition(TopicPartition name, std::unique_ptr<log::Log> log, LeaderEpoch epoch, log::Durability level)
     : name_(std::move(name)), log_(std::move(log)), epoch_(epoch), level_(level) {
   // What recovery has read from the files is all there is to agree on with a single replica.
@@ -53,17 +74,16 @@ void Partition::set_high_watermark(Offset offset) {
 
 void Partition::notify() {
   advanced_.notify();
-  std::vector<std::shared_ptr<Event>> watchers = std::move(watchers_);
-  watchers_.clear();
-  for (const std::shared_ptr<Event>& watcher : watchers) watcher->notify();
+  const std::vector<std::shared_ptr<Wakeup>> watchers = std::exchange(watchers_, {});
+  for (const std::shared_ptr<Wakeup>& watcher : watchers) fire(watcher);
 }
 
-void Partition::watch(std::shared_ptr<Event> event) {
+void Partition::watch(std::shared_ptr<Wakeup> wakeup) {
   // Fetches that ended otherwise leave theirs behind: drop what nobody else holds before the list grows.
   if (watchers_.size() >= 64) {
-    std::erase_if(watchers_, [](const std::shared_ptr<Event>& watcher) { return watcher.use_count() == 1; });
+    std::erase_if(watchers_, [](const std::shared_ptr<Wakeup>& watcher) { return watcher.use_count() == 1; });
   }
-  watchers_.push_back(std::move(event));
+  watchers_.push_back(std::move(wakeup));
 }
 
 Task<ErrorCode> Partition::wait_for(Offset end, MonoTime deadline) {

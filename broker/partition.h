@@ -19,6 +19,15 @@
 
 namespace millrace::broker {
 
+// What a long poll over many partitions, of any shard, waits for. Made, waited for and fired on its home shard.
+struct Wakeup {
+  Shard& home = Shard::current();
+  Event changed;
+  bool fired = false;
+
+  Task<void> wait(MonoTime deadline);
+};
+
 class Partition {
  public:
   Partition(TopicPartition name, std::unique_ptr<log::Log> log, LeaderEpoch epoch, log::Durability level);
@@ -44,10 +53,13 @@ class Partition {
   // Until the file has everything below `end`: what acks=1 promises.
   Task<ErrorCode> wait_written(Offset end, MonoTime deadline);
 
-  // Notifies `event`, once, when the high watermark next moves or the partition is closed.
-  void watch(std::shared_ptr<Event> event);
+  // Fires `wakeup` when the high watermark next moves or the partition is closed.
+  void watch(std::shared_ptr<Wakeup> wakeup);
   // The high watermark has moved (or the log start), or the partition was closed.
   Event& advanced() { return advanced_; }
+
+  // Fires every wakeup, so that long polls look around: the broker is stopping.
+  void wake() { notify(); }
 
   Task<void> delete_before(Offset start);
   bool closed() const { return closed_; }
@@ -67,7 +79,7 @@ class Partition {
   bool following_ = false;
   bool closed_ = false;
   Event advanced_;
-  std::vector<std::shared_ptr<Event>> watchers_;
+  std::vector<std::shared_ptr<Wakeup>> watchers_;
   Gate gate_;
 };
 

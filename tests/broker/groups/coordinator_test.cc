@@ -1,4 +1,3 @@
-// The group coordinator over a log in memory.
 #include "broker/groups/coordinator.h"
 
 #include "tests/broker/groups/group_world.h"

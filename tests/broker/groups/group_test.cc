@@ -1,4 +1,3 @@
-// The rules of the group machine, one by one.
 #include "broker/groups/group.h"
 
 #include "tests/broker/groups/group_world.h"

@@ -1,0 +1,668 @@
+#include "broker/controller.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "broker/logging.h"
+
+namespace millrace::broker {
+
+namespace {
+
+constexpr int32_t most_partitions_at_once = 10000;
+constexpr int64_t producer_block = 1000;
+
+std::string hex(const Uuid& id) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint64_t half : {id.high, id.low}) {
+    for (int shift = 60; shift >= 0; shift -= 4) text += digits[half >> shift & 15];
+  }
+  return text;
+}
+
+std::string directory_name(const TopicPartition& partition) {
+  return partition.topic + "-" + std::to_string(partition.partition.value);
+}
+
+// NAME-P.<32 hex>-suffix, at most 255 characters.
+std::string set_aside_name(const TopicPartition& partition, const Uuid& id, std::string_view suffix) {
+  const std::string tail = "." + hex(id) + std::string(suffix);
+  std::string name = directory_name(partition);
+  if (name.size() + tail.size() > 255) name.resize(255 - tail.size());
+  return name + tail;
+}
+
+Outcome failure(ErrorCode error, std::string message) { return {error, std::move(message)}; }
+
+TopicOutcome topic_failure(ErrorCode error, std::string message) {
+  TopicOutcome outcome;
+  outcome.error = error;
+  outcome.message = std::move(message);
+  return outcome;
+}
+
+// Topic names that metrics cannot tell apart.
+std::string collision_key(std::string name) {
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+}  // namespace
+
+Controller::Controller(Broker& broker, Storage& storage) : broker_(broker), storage_(storage) {}
+
+Task<void> Controller::take_turn() {
+  while (deciding_) co_await decided_.wait();
+  deciding_ = true;
+}
+
+void Controller::end_turn() {
+  deciding_ = false;
+  decided_.notify();
+}
+
+// --- start ---
+
+Task<void> Controller::start() {
+  log::LogConfig metadata_config;
+  metadata_config.segment_bytes = static_cast<int32_t>(broker_.config().number("metadata.log.segment.bytes"));
+  metadata_config.segment_age = broker_.config().millis("metadata.log.segment.ms");
+  metadata_config.retention = Millis(-1);
+  metadata_config.max_message_bytes = INT32_MAX;
+  log_ = co_await replication::MetadataLog::open(storage_.metadata_dir().path, broker_.id(), metadata_config);
+  co_await log_->lead();
+  const std::string id = std::to_string(broker_.id().value);
+  log_info("[RaftManager id=" + id + "] Completed transition to Leader(epoch=" + std::to_string(log_->epoch().value) +
+           ") of a quorum of one");
+  co_await register_broker();
+  next_producer_ = producer_block_end_ = log_->image().next_producer_id();
+  co_await open_partitions();
+  co_await publish();
+  gate_.spawn(keep_checkpoints());
+  gate_.spawn(keep_retention());
+}
+
+Task<void> Controller::register_broker() {
+  replication::Registration registration;
+  registration.broker = broker_.id();
+  registration.incarnation = Shard::current().random().uuid();
+  for (const Endpoint& endpoint : broker_.advertised()) {
+    protocol::RegisterBrokerRecord::EndPoint record;
+    record.name = endpoint.listener;
+    record.host = endpoint.address.host;
+    record.port = endpoint.address.port;
+    registration.endpoints.push_back(std::move(record));
+  }
+  for (const auto& level : replication::default_features()) {
+    protocol::RegisterBrokerRecord::Feature feature;
+    feature.name = level.name;
+    feature.min_supported_version = level.name == "metadata.version" ? 7 : 0;
+    feature.max_supported_version = level.feature_level;
+    registration.features.push_back(std::move(feature));
+  }
+  const std::string rack = broker_.config().text("broker.rack");
+  if (!rack.empty()) registration.rack = rack;
+  for (const LogDir& dir : storage_.dirs()) registration.directories.push_back(dir.id);
+  std::ranges::sort(registration.directories);
+
+  protocol::RegisterControllerRecord controller;
+  controller.controller_id = broker_.id();
+  controller.incarnation_id = registration.incarnation;
+  for (const Endpoint& endpoint : broker_.config().controller_listeners()) {
+    protocol::RegisterControllerRecord::EndPoint record;
+    record.name = endpoint.listener;
+    record.host = endpoint.address.host.empty() ? "localhost" : endpoint.address.host;
+    record.port = endpoint.address.port;
+    controller.end_points.push_back(std::move(record));
+  }
+  for (const auto& feature : registration.features) {
+    protocol::RegisterControllerRecord::Feature copy;
+    copy.name = feature.name;
+    copy.min_supported_version = feature.min_supported_version;
+    copy.max_supported_version = feature.max_supported_version;
+    controller.features.push_back(std::move(copy));
+  }
+  replication::Records controller_records;
+  controller_records.emplace_back(std::move(controller));
+  co_await log_->append(std::move(controller_records));
+
+  registration.epoch = broker_epoch_ = log_->next_offset();
+  replication::Records records = replication::register_broker(registration);
+  co_await log_->append(std::move(records));
+  replication::Records unfenced = replication::unfence(broker_.id(), broker_epoch_);
+  co_await log_->append(std::move(unfenced));
+}
+
+Task<void> Controller::open_partitions() {
+  replication::Records leads = replication::lead_all(log_->image(), broker_.id());
+  co_await log_->append(std::move(leads));
+  co_await set_aside_strays();
+  // Lookups while opening go through the image.
+  co_await publish();
+  const Image image = broker_.image();
+  replication::Records assignments;
+  size_t count = 0;
+  for (const auto& [name, topic] : image->topics()) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const replication::PartitionImage& partition = topic->partitions[i];
+      const auto replica = std::ranges::find(partition.replicas, broker_.id());
+      if (replica == partition.replicas.end()) continue;
+      const PartitionId id(static_cast<int32_t>(i));
+      const TopicPartition topic_partition{name, id};
+      const size_t at = static_cast<size_t>(replica - partition.replicas.begin());
+      const Uuid assigned = at < partition.directories.size() ? partition.directories[at] : Uuid();
+      LogDir* dir = const_cast<LogDir*>(storage_.holding(topic_partition));
+      if (dir == nullptr) dir = storage_.find(assigned);
+      if (dir == nullptr) dir = &storage_.emptiest();
+      if (dir->id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir->id));
+      co_await open_partition(topic, id, *dir);
+      ++count;
+    }
+  }
+  co_await log_->append(std::move(assignments));
+  if (count > 0) log_info("Opened " + std::to_string(count) + " partitions");
+}
+
+// Directories that the metadata does not know (any more) are kept, under a name that is never served.
+Task<void> Controller::set_aside_strays() {
+  Disk& disk = Shard::current().disk();
+  for (LogDir& dir : storage_.dirs()) {
+    std::vector<TopicPartition> kept;
+    for (const TopicPartition& partition : dir.found) {
+      const std::string path = dir.directory_of(partition);
+      const std::optional<std::string> text = co_await read_file(disk, path + "/partition.metadata");
+      const replication::Topic topic = log_->image().topic(partition.topic);
+      const bool known = topic && text && static_cast<size_t>(partition.partition.value) < topic->partitions.size() &&
+                         log::parse_partition_metadata(*text, path + "/partition.metadata") == topic->id;
+      if (known) {
+        kept.push_back(partition);
+        continue;
+      }
+      const std::string stray = dir.path + "/" + set_aside_name(partition, Shard::current().random().uuid(), "-stray");
+      log_warn("Found stray log dir " + path + ": its topic is not in the metadata; renaming it to " + stray);
+      co_await disk.rename(path, stray);
+      co_await disk.sync_directory(dir.path);
+    }
+    dir.found = std::move(kept);
+  }
+}
+
+Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, LogDir& dir) {
+  const TopicPartition name{topic->name, id};
+  const replication::PartitionImage& image = topic->partitions[static_cast<size_t>(id.value)];
+  const LeaderEpoch epoch = image.leader_epoch;
+  const ConfigLayers layers = config_layers(broker_.config(), log_->image());
+  const log::LogConfig config =
+      log_config(log_->image().settings({replication::ResourceType::topic, topic->name}), layers);
+  const log::OpenState state = dir.open_state(name);
+  const std::string directory = dir.directory_of(name);
+  if (std::ranges::find(dir.found, name) == dir.found.end()) dir.found.push_back(name);
+  auto open = [this, topic, name, epoch, config, state, directory]() -> Task<void> {
+    std::unique_ptr<log::Log> log = co_await log::Log::open(directory, name, topic->id, config, state);
+    log->begin_epoch(epoch);
+    broker_.partitions().add(std::make_shared<Partition>(name, std::move(log), epoch, broker_.durability()));
+  };
+  co_await on(broker_.owner(topic->id, id), std::move(open));
+}
+
+// New partitions of `topic` from `first` on: a directory for each, said in the metadata.
+Task<void> Controller::assign_and_open(std::string name, size_t first) {
+  const replication::Topic topic = log_->image().topic(name);
+  replication::Records assignments;
+  for (size_t i = first; i < topic->partitions.size(); ++i) {
+    const PartitionId id(static_cast<int32_t>(i));
+    LogDir& dir = storage_.emptiest();
+    co_await open_partition(topic, id, dir);
+    assignments.emplace_back(replication::assign_directory(*topic, id, dir.id));
+  }
+  co_await log_->append(std::move(assignments));
+}
+
+// Every shard sees the image before anybody is told of the decision.
+Task<void> Controller::publish() {
+  const Image image = std::make_shared<const replication::MetadataImage>(log_->image());
+  for (Shard* shard : broker_.shards()) {
+    auto take = [this, image]() -> Task<void> {
+      broker_.set_image(image);
+      co_return;
+    };
+    co_await on(*shard, std::move(take));
+  }
+}
+
+void Controller::announce() {
+  const std::string id = std::to_string(broker_.id().value);
+  log_info("[BrokerLifecycleManager id=" + id +
+           "] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.");
+  log_info("[KafkaRaftServer nodeId=" + id + "] Kafka Server started");
+}
+
+// --- decisions ---
+
+TopicOutcome Controller::check_wish(const TopicWish& wish, std::vector<std::vector<BrokerId>>& replicas) const {
+  const replication::MetadataImage& image = log_->image();
+  if (const std::string fault = topic_name_fault(wish.name); !fault.empty()) {
+    return topic_failure(ErrorCode::invalid_topic_exception, fault);
+  }
+  if (image.topic(wish.name)) {
+    return topic_failure(ErrorCode::topic_already_exists, "Topic '" + wish.name + "' already exists.");
+  }
+  if (wish.name.find_first_of("._") != std::string::npos) {
+    const std::string key = collision_key(wish.name);
+    for (const auto& [name, topic] : image.topics()) {
+      if (collision_key(name) == key) {
+        return topic_failure(ErrorCode::invalid_topic_exception,
+                             "Topic '" + wish.name + "' collides with existing topic: " + name);
+      }
+    }
+  }
+  TopicOutcome outcome;
+  for (const auto& [name, value] : wish.configs) {
+    if (!value) {
+      return topic_failure(ErrorCode::invalid_config, "Null value not supported for topic configs: " + name);
+    }
+    outcome.settings[name] = *value;
+  }
+  try {
+    validate_topic_settings(outcome.settings, config_layers(broker_.config(), image));
+  } catch (const ConfigError& error) {
+    return topic_failure(ErrorCode::invalid_config, error.what());
+  }
+  if (!wish.assignments.empty()) {
+    if (wish.replication_factor != -1) {
+      return topic_failure(ErrorCode::invalid_request,
+                           "A manual partition assignment was specified, but replication factor was not set to -1.");
+    }
+    if (wish.partitions != -1) {
+      return topic_failure(ErrorCode::invalid_request,
+                           "A manual partition assignment was specified, but numPartitions was not set to -1.");
+    }
+    replicas.assign(wish.assignments.size(), {});
+    for (const auto& [partition, brokers] : wish.assignments) {
+      const auto index = static_cast<size_t>(partition.value);
+      if (partition.value < 0 || index >= replicas.size() || !replicas[index].empty()) {
+        return topic_failure(ErrorCode::invalid_replica_assignment,
+                             "partitions should be a consecutive 0-based integer sequence");
+      }
+      if (brokers.size() != 1 || brokers.front() != broker_.id()) {
+        return topic_failure(ErrorCode::invalid_replica_assignment,
+                             brokers.empty() ? "The manual partition assignment includes an empty replica list."
+                                             : "The manual partition assignment includes a broker that is not "
+                                               "registered, or one twice.");
+      }
+      replicas[index] = brokers;
+    }
+    outcome.replication_factor = 1;
+  } else {
+    const int64_t factor =
+        wish.replication_factor == -1 ? broker_.config().number("default.replication.factor") : wish.replication_factor;
+    const int64_t count = wish.partitions == -1 ? broker_.config().number("num.partitions") : wish.partitions;
+    if (factor < 1) {
+      return topic_failure(ErrorCode::invalid_replication_factor,
+                           "Replication factor must be larger than 0, or -1 to use the default value.");
+    }
+    if (count < 1) {
+      return topic_failure(ErrorCode::invalid_partitions,
+                           "Number of partitions was set to an invalid non-positive value.");
+    }
+    if (count > most_partitions_at_once) {
+      return topic_failure(ErrorCode::policy_violation, "Excessively large number of partitions per request.");
+    }
+    if (factor > 1) {
+      return topic_failure(ErrorCode::invalid_replication_factor,
+                           "Unable to replicate the partition " + std::to_string(factor) +
+                               " time(s): The target replication factor of " + std::to_string(factor) +
+                               " cannot be reached because only 1 broker(s) are registered.");
+    }
+    replicas.assign(static_cast<size_t>(count), {broker_.id()});
+    outcome.replication_factor = 1;
+  }
+  outcome.partitions = static_cast<int32_t>(replicas.size());
+  return outcome;
+}
+
+Task<TopicOutcome> Controller::create_topic(TopicWish wish, bool validate_only) {
+  co_await take_turn();
+  TopicOutcome outcome;
+  std::exception_ptr error;
+  try {
+    std::vector<std::vector<BrokerId>> replicas;
+    outcome = stopping_ ? topic_failure(ErrorCode::not_controller, "The controller is stopping.")
+                        : check_wish(wish, replicas);
+    if (outcome.error == ErrorCode::none && !validate_only) {
+      replication::NewTopic topic;
+      topic.name = wish.name;
+      topic.id = Shard::current().random().uuid();
+      topic.replicas = std::move(replicas);
+      for (const auto& [name, value] : wish.configs) topic.configs.emplace_back(name, value.value_or(""));
+      outcome.id = topic.id;
+      replication::Records records = replication::create_topic(topic);
+      co_await log_->append(std::move(records));
+      co_await assign_and_open(wish.name, 0);
+      co_await publish();
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  end_turn();
+  if (error) std::rethrow_exception(error);
+  co_return outcome;
+}
+
+Task<ErrorCode> Controller::ensure_topic(TopicWish wish) {
+  if (broker_.image()->topic(wish.name)) co_return ErrorCode::none;
+  const TopicOutcome outcome = co_await create_topic(std::move(wish), false);
+  co_return outcome.error == ErrorCode::topic_already_exists ? ErrorCode::none : outcome.error;
+}
+
+Task<Outcome> Controller::delete_topic(TopicId id) {
+  co_await take_turn();
+  Outcome outcome;
+  std::exception_ptr error;
+  try {
+    const replication::Topic topic = log_->image().topic(id);
+    if (!topic) {
+      outcome = failure(ErrorCode::unknown_topic_id, "This server does not host this topic ID.");
+    } else {
+      replication::Records records = replication::delete_topic(*topic);
+      co_await log_->append(std::move(records));
+      co_await publish();
+      co_await remove_partitions(topic);
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  end_turn();
+  if (error) std::rethrow_exception(error);
+  co_return outcome;
+}
+
+Task<void> Controller::remove_partitions(replication::Topic topic) {
+  for (Shard* shard : broker_.shards()) {
+    auto close = [this, topic]() -> Task<void> {
+      const std::vector<std::shared_ptr<Partition>> removed = broker_.partitions().remove(topic->id);
+      for (const std::shared_ptr<Partition>& partition : removed) {
+        try {
+          co_await partition->close();
+        } catch (const DiskError& error) {
+          log_warn("Closing the deleted " + directory_name(partition->name()) + ": " + error.what());
+        }
+      }
+    };
+    co_await on(*shard, std::move(close));
+  }
+  const ConfigLayers layers = config_layers(broker_.config(), log_->image());
+  const Millis delay(
+      std::strtoll(topic_value("file.delete.delay.ms", replication::Settings(), layers).c_str(), nullptr, 10));
+  Disk& disk = Shard::current().disk();
+  for (LogDir& dir : storage_.dirs()) {
+    std::vector<TopicPartition> mine;
+    std::ranges::copy_if(dir.found, std::back_inserter(mine),
+                         [&](const TopicPartition& partition) { return partition.topic == topic->name; });
+    if (mine.empty()) continue;
+    for (const TopicPartition& partition : mine) {
+      const std::string aside = dir.path + "/" + set_aside_name(partition, Shard::current().random().uuid(), "-delete");
+      co_await disk.rename(dir.directory_of(partition), aside);
+      gate_.spawn(remove_later(aside, after(delay)));
+      dir.recovery_points.erase(partition);
+      dir.log_starts.erase(partition);
+      dir.high_watermarks.erase(partition);
+    }
+    co_await disk.sync_directory(dir.path);
+    std::erase_if(dir.found, [&](const TopicPartition& partition) { return partition.topic == topic->name; });
+  }
+}
+
+Task<void> Controller::remove_later(std::string directory, MonoTime due) {
+  while (!stopping_ && now() < due) co_await stop_.wait(due);
+  // What is left at a stop is removed at the next start.
+  if (stopping_) co_return;
+  try {
+    co_await Shard::current().disk().remove_all(directory);
+  } catch (const DiskError& error) {
+    log_warn("Removing " + directory + ": " + error.what());
+  }
+}
+
+Task<Outcome> Controller::create_partitions(PartitionsWish wish, bool validate_only) {
+  co_await take_turn();
+  Outcome outcome;
+  std::exception_ptr error;
+  try {
+    const replication::Topic topic = log_->image().topic(wish.topic);
+    const int32_t present = topic ? static_cast<int32_t>(topic->partitions.size()) : 0;
+    const int32_t added = wish.count - present;
+    std::vector<std::vector<BrokerId>> replicas;
+    if (!topic) {
+      outcome = failure(ErrorCode::unknown_topic_or_partition, "This server does not host this topic-partition.");
+    } else if (wish.count == present) {
+      outcome =
+          failure(ErrorCode::invalid_partitions, "Topic already has " + std::to_string(present) + " partition(s).");
+    } else if (wish.count < present) {
+      outcome = failure(ErrorCode::invalid_partitions, "The topic " + wish.topic + " currently has " +
+                                                           std::to_string(present) + " partition(s); " +
+                                                           std::to_string(wish.count) + " would not be an increase.");
+    } else if (wish.assignments && wish.assignments->size() != static_cast<size_t>(added)) {
+      outcome = failure(ErrorCode::invalid_replica_assignment,
+                        "Attempted to add " + std::to_string(added) + " additional partition(s), but only " +
+                            std::to_string(wish.assignments->size()) + " assignment(s) were specified.");
+    } else if (wish.assignments && std::ranges::any_of(*wish.assignments, [this](const std::vector<BrokerId>& brokers) {
+                 return brokers.size() != 1 || brokers.front() != broker_.id();
+               })) {
+      outcome = failure(ErrorCode::invalid_replica_assignment,
+                        "The manual partition assignment includes a broker that is not registered, or one twice.");
+    } else if (!validate_only) {
+      replicas.assign(static_cast<size_t>(added), {broker_.id()});
+      replication::Records records = replication::add_partitions(*topic, replicas);
+      co_await log_->append(std::move(records));
+      co_await assign_and_open(wish.topic, static_cast<size_t>(present));
+      co_await publish();
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  end_turn();
+  if (error) std::rethrow_exception(error);
+  co_return outcome;
+}
+
+Task<Outcome> Controller::change_configs(replication::ConfigResource resource,
+                                         std::vector<replication::ConfigChange> changes, bool validate_only) {
+  co_await take_turn();
+  Outcome outcome;
+  std::exception_ptr error;
+  try {
+    const replication::Topic topic = log_->image().topic(resource.name);
+    if (resource.type == replication::ResourceType::topic && !topic) {
+      outcome = failure(ErrorCode::unknown_topic_or_partition, "The topic '" + resource.name + "' does not exist.");
+    } else if (!validate_only) {
+      replication::Records records = replication::change_configs(resource, changes);
+      co_await log_->append(std::move(records));
+      co_await publish();
+      // Broker-wide defaults reach every topic.
+      for (Shard* shard : broker_.shards()) {
+        auto configure = [this, topic, resource]() -> Task<void> {
+          const ConfigLayers layers = broker_.layers();
+          for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
+            const std::string& name = partition->name().topic;
+            if (resource.type == replication::ResourceType::topic && name != resource.name) continue;
+            const replication::Settings& settings = broker_.image()->settings({replication::ResourceType::topic, name});
+            partition->log().configure(log_config(settings, layers));
+          }
+          co_return;
+        };
+        co_await on(*shard, std::move(configure));
+      }
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  end_turn();
+  if (error) std::rethrow_exception(error);
+  co_return outcome;
+}
+
+Task<ProducerId> Controller::next_producer_id() {
+  if (next_producer_ >= producer_block_end_) {
+    co_await take_turn();
+    std::exception_ptr error;
+    try {
+      if (next_producer_ >= producer_block_end_) {
+        const ProducerId first = log_->image().next_producer_id();
+        protocol::ProducerIdsRecord record;
+        record.broker_id = broker_.id();
+        record.broker_epoch = broker_epoch_;
+        record.next_producer_id = ProducerId(first.value + producer_block);
+        replication::Records records;
+        records.emplace_back(std::move(record));
+        co_await log_->append(std::move(records));
+        next_producer_ = first;
+        producer_block_end_ = ProducerId(first.value + producer_block);
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    end_turn();
+    if (error) std::rethrow_exception(error);
+  }
+  co_return ProducerId(next_producer_.value++);
+}
+
+// --- upkeep ---
+
+Task<std::vector<Controller::Position>> Controller::positions() {
+  std::vector<Position> all;
+  for (Shard* shard : broker_.shards()) {
+    auto collect = [this]() -> Task<std::vector<Position>> {
+      std::vector<Position> mine;
+      for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
+        const log::Log& log = partition->log();
+        mine.push_back({partition->name(), log.start(), log.durable(), partition->high_watermark()});
+      }
+      co_return mine;
+    };
+    const std::vector<Position> mine = co_await on(*shard, std::move(collect));
+    all.insert(all.end(), mine.begin(), mine.end());
+  }
+  co_return all;
+}
+
+Task<void> Controller::write_checkpoints(bool with_recovery_points) {
+  const std::vector<Position> all = co_await positions();
+  std::map<TopicPartition, const Position*> by_name;
+  for (const Position& position : all) by_name[position.name] = &position;
+  for (LogDir& dir : storage_.dirs()) {
+    log::OffsetCheckpoint high_watermarks, recovery_points, starts;
+    for (const TopicPartition& partition : dir.found) {
+      const auto found = by_name.find(partition);
+      if (found == by_name.end()) continue;
+      high_watermarks[partition] = found->second->high_watermark;
+      recovery_points[partition] = found->second->durable;
+      if (found->second->start.value > 0) starts[partition] = found->second->start;
+    }
+    if (high_watermarks != dir.high_watermarks) {
+      dir.high_watermarks = high_watermarks;
+      co_await storage_.write_high_watermarks(dir, std::move(high_watermarks));
+    }
+    if (!with_recovery_points) continue;
+    if (recovery_points != dir.recovery_points) {
+      dir.recovery_points = recovery_points;
+      co_await storage_.write_recovery_points(dir, std::move(recovery_points));
+    }
+    if (starts != dir.log_starts) {
+      dir.log_starts = starts;
+      co_await storage_.write_log_starts(dir, std::move(starts));
+    }
+  }
+}
+
+Task<void> Controller::keep_checkpoints() {
+  const Millis often = broker_.config().millis("replica.high.watermark.checkpoint.interval.ms");
+  const Millis seldom = broker_.config().millis("log.flush.offset.checkpoint.interval.ms");
+  MonoTime recovery_due = after(seldom);
+  while (!stopping_) {
+    const MonoTime due = after(std::max(often, Millis(100)));
+    while (!stopping_ && now() < due) co_await stop_.wait(due);
+    if (stopping_) break;
+    const bool recovery = now() >= recovery_due;
+    if (recovery) recovery_due = after(seldom);
+    try {
+      co_await write_checkpoints(recovery);
+    } catch (const DiskError& error) {
+      log_error(std::string("Writing checkpoints: ") + error.what());
+    }
+  }
+}
+
+Task<void> Controller::keep_retention() {
+  const Millis interval = broker_.config().millis("log.retention.check.interval.ms");
+  while (!stopping_) {
+    const MonoTime due = after(std::max(interval, Millis(100)));
+    while (!stopping_ && now() < due) co_await stop_.wait(due);
+    if (stopping_) break;
+    for (Shard* shard : broker_.shards()) {
+      auto clean = [this]() -> Task<void> {
+        for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
+          if (partition->closed() || partition->log().failed()) continue;
+          try {
+            const int removed = co_await partition->log().apply_retention(partition->high_watermark());
+            if (removed > 0) {
+              log_info("Removed " + std::to_string(removed) + " old segments of " + directory_name(partition->name()));
+            }
+          } catch (const DiskError& error) {
+            log_error("Retention of " + directory_name(partition->name()) + ": " + error.what());
+          }
+        }
+      };
+      co_await on(*shard, std::move(clean));
+    }
+  }
+}
+
+// --- stop ---
+
+Task<void> Controller::stop() {
+  stopping_ = true;
+  stop_.notify();
+  co_await gate_.close();
+  co_await take_turn();
+  bool clean = true;
+  try {
+    if (broker_.config().flag("controlled.shutdown.enable")) {
+      replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id());
+      co_await log_->append(std::move(records));
+    }
+  } catch (const DiskError& error) {
+    log_error(std::string("The metadata log failed: ") + error.what());
+    clean = false;
+  }
+  for (Shard* shard : broker_.shards()) {
+    auto close = [this]() -> Task<bool> {
+      bool good = true;
+      for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
+        try {
+          if (partition->log().failed()) good = false;
+          co_await partition->close();
+        } catch (const DiskError& error) {
+          log_error("Closing " + directory_name(partition->name()) + ": " + error.what());
+          good = false;
+        }
+      }
+      co_return good;
+    };
+    const bool good = co_await on(*shard, std::move(close));
+    clean = clean && good;
+  }
+  try {
+    co_await write_checkpoints(true);
+    co_await log_->close();
+    if (clean) co_await storage_.mark_clean(broker_epoch_);
+  } catch (const DiskError& error) {
+    log_error(std::string("Shutting down: ") + error.what());
+  }
+  co_await storage_.unlock();
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,110 @@
+// Controller: decides about topics, configs and ids, writes each decision into the metadata log, and makes it true:
+// every shard gets the new image, new partitions are opened, deleted ones are closed and removed.
+//
+// Lives on shard 0. Decisions are taken one after the other.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/broker.h"
+#include "broker/storage.h"
+#include "protocol/errors.h"
+#include "replication/changes.h"
+#include "replication/metadata_log.h"
+
+namespace millrace::broker {
+
+struct TopicWish {
+  std::string name;
+  int32_t partitions = -1;  // −1: the broker's default
+  int16_t replication_factor = -1;
+  std::vector<std::pair<PartitionId, std::vector<BrokerId>>> assignments;  // instead of the two above
+  std::vector<std::pair<std::string, std::optional<std::string>>> configs;
+};
+
+struct Outcome {
+  ErrorCode error = ErrorCode::none;
+  std::optional<std::string> message;
+};
+
+struct TopicOutcome : Outcome {
+  TopicId id;
+  int32_t partitions = -1;
+  int16_t replication_factor = -1;
+  replication::Settings settings;  // the topic's own
+};
+
+struct PartitionsWish {
+  std::string topic;
+  int32_t count = 0;
+  std::optional<std::vector<std::vector<BrokerId>>> assignments;
+};
+
+class Controller {
+ public:
+  Controller(Broker& broker, Storage& storage);
+
+  // Replays the metadata log, takes the lead, registers this broker and opens its partitions.
+  Task<void> start();
+  // The lines tools wait for are logged here, once clients can be served.
+  void announce();
+  // Writes the shutdown into the metadata log, closes every partition, writes the checkpoints and the clean marker.
+  Task<void> stop();
+
+  Task<TopicOutcome> create_topic(TopicWish wish, bool validate_only);
+  Task<Outcome> delete_topic(TopicId id);
+  Task<Outcome> create_partitions(PartitionsWish wish, bool validate_only);
+  // Sets and removes; `resource` and values have been validated.
+  Task<Outcome> change_configs(replication::ConfigResource resource, std::vector<replication::ConfigChange> changes,
+                               bool validate_only);
+  // Ids are taken in blocks of a thousand; what is left of a block is lost at a restart.
+  Task<ProducerId> next_producer_id();
+
+  // Creates one of the broker's own topics when it is missing.
+  Task<ErrorCode> ensure_topic(TopicWish wish);
+
+  replication::MetadataLog& log() { return *log_; }
+  Storage& storage() { return storage_; }
+  int64_t broker_epoch() const { return broker_epoch_; }
+
+ private:
+  Task<void> take_turn();
+  void end_turn();
+
+  Task<void> register_broker();
+  Task<void> open_partitions();
+  Task<void> set_aside_strays();
+  Task<void> open_partition(replication::Topic topic, PartitionId partition, LogDir& dir);
+  Task<void> assign_and_open(std::string topic, size_t first);
+  Task<void> publish();
+  Task<void> remove_partitions(replication::Topic topic);
+  Task<void> remove_later(std::string directory, MonoTime due);
+  Task<void> keep_checkpoints();
+  Task<void> keep_retention();
+  Task<void> write_checkpoints(bool recovery_points);
+  struct Position {
+    TopicPartition name;
+    Offset start;
+    Offset durable;
+    Offset high_watermark;
+  };
+  Task<std::vector<Position>> positions();
+  TopicOutcome check_wish(const TopicWish& wish, std::vector<std::vector<BrokerId>>& replicas) const;
+
+  Broker& broker_;
+  Storage& storage_;
+  std::unique_ptr<replication::MetadataLog> log_;
+  int64_t broker_epoch_ = -1;
+  ProducerId next_producer_{0};
+  ProducerId producer_block_end_{0};
+  bool deciding_ = false;
+  Event decided_;
+  bool stopping_ = false;
+  Event stop_;
+  Gate gate_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,170 @@
+// Produce: record batches from clients into partitions.
+//   acks 0: no answer; an error closes the connection, so that the client asks for metadata anew
+//   acks 1: answered once the file has the records       acks −1: once the high watermark is above them
+#include "protocol/messages/produce.h"
+
+#include "broker/handlers/handlers.h"
+#include "protocol/record_batch.h"
+
+namespace millrace::broker {
+
+namespace {
+
+using protocol::ProduceRequest;
+using protocol::ProduceResponse;
+
+// Kafka with one replica never lets acks=all wait long enough to time out; a sync may take its time here.
+constexpr std::chrono::seconds shortest_wait(5);
+
+struct Write {
+  Shard* owner = nullptr;
+  TopicId topic;
+  PartitionId index;
+  Bytes records;
+  ProduceResponse::Partition* answer = nullptr;
+  std::shared_ptr<Partition> partition;
+  Offset end{-1};
+};
+
+void fail(ProduceResponse::Partition& answer, ErrorCode error, std::optional<std::string> message, int16_t version) {
+  answer.error = error;
+  answer.base_offset = Offset(-1);
+  if (version >= 8) answer.error_message = std::move(message);
+}
+
+bool is_transactional(const Bytes& records) {
+  return records.size() >= protocol::batch_header_size &&
+         (protocol::load_big<int16_t>(records.data() + 21) & 16) != 0 && static_cast<int8_t>(records.data()[16]) == 2;
+}
+
+void append(Broker& broker, Write& write, int16_t version) {
+  ProduceResponse::Partition& answer = *write.answer;
+  write.partition = broker.partitions().find(write.topic, write.index);
+  if (!write.partition) return fail(answer, ErrorCode::not_leader_or_follower, std::nullopt, version);
+  const log::AppendResult result = write.partition->append(std::move(write.records));
+  if (result.error != ErrorCode::none) {
+    fail(answer, result.error, result.message, version);
+    if (version >= 5) answer.log_start_offset = result.log_start;
+    if (version >= 8) {
+      for (const log::RecordError& record : result.record_errors) {
+        ProduceResponse::RecordError out;
+        out.batch_index = record.index;
+        out.batch_index_error_message = record.message;
+        answer.record_errors.push_back(std::move(out));
+      }
+    }
+    write.partition.reset();
+    return;
+  }
+  answer.base_offset = result.base;
+  answer.log_append_time = result.log_append_time;
+  if (version >= 5) answer.log_start_offset = write.partition->start();
+  write.end = result.last + 1;
+}
+
+Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext context, ProduceRequest request) {
+  const int16_t version = context.version;
+  const Image image = broker.image();
+  ProduceResponse response;
+  std::vector<Write> writes;
+  const bool bad_acks = request.acks < -1 || request.acks > 1;
+  response.topics.reserve(request.topics.size());
+  for (ProduceRequest::Topic& wanted : request.topics) {
+    ProduceResponse::Topic& topic_answer = response.topics.emplace_back();
+    replication::Topic topic;
+    if (version >= 13) {
+      topic_answer.id = wanted.id;
+      topic = image->topic(wanted.id);
+    } else {
+      topic = image->topic(wanted.name);
+      topic_answer.name = std::move(wanted.name);
+    }
+    topic_answer.partitions.reserve(wanted.partitions.size());
+    for (ProduceRequest::Partition& partition : wanted.partitions) {
+      // The same partition twice in one request is answered once.
+      bool repeated = false;
+      for (const ProduceResponse::Partition& other : topic_answer.partitions) {
+        repeated = repeated || other.index == partition.index;
+      }
+      ProduceResponse::Partition* answer = nullptr;
+      if (repeated) {
+        for (ProduceResponse::Partition& other : topic_answer.partitions) {
+          if (other.index == partition.index) answer = &other;
+        }
+      } else {
+        answer = &topic_answer.partitions.emplace_back();
+        answer->index = partition.index;
+      }
+      if (bad_acks) {
+        fail(*answer, ErrorCode::invalid_required_acks, std::nullopt, version);
+        continue;
+      }
+      if (!topic) {
+        fail(*answer, version >= 13 ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition, std::nullopt,
+             version);
+        continue;
+      }
+      if (partition.index.value < 0 || static_cast<size_t>(partition.index.value) >= topic->partitions.size()) {
+        fail(*answer, ErrorCode::unknown_topic_or_partition, std::nullopt, version);
+        continue;
+      }
+      Write write;
+      write.owner = &broker.owner(topic->id, partition.index);
+      write.topic = topic->id;
+      write.index = partition.index;
+      if (partition.records) write.records = partition.records->whole();
+      write.answer = answer;
+      if (write.records.empty()) {
+        fail(*answer, ErrorCode::invalid_record, "Produce requests must carry exactly one record batch", version);
+        continue;
+      }
+      if (is_transactional(write.records) && !request.transactional_id) {
+        fail(*answer, ErrorCode::transactional_id_authorization_failed, std::nullopt, version);
+        continue;
+      }
+      if (request.transactional_id) {
+        fail(*answer, ErrorCode::invalid_txn_state, "Transactions are not served by this broker", version);
+        continue;
+      }
+      writes.push_back(std::move(write));
+    }
+  }
+
+  const int16_t acks = request.acks;
+  const MonoTime deadline = after(std::max<std::chrono::nanoseconds>(request.timeout, shortest_wait));
+  request = {};
+  auto append_all = [&broker, acks, version, deadline](std::vector<Write*> mine) -> Task<void> {
+    for (Write* write : mine) append(broker, *write, version);
+    if (acks == 0) co_return;
+    for (Write* write : mine) {
+      if (!write->partition) continue;
+      const ErrorCode error = acks == -1 ? co_await write->partition->wait_for(write->end, deadline)
+                                         : co_await write->partition->wait_written(write->end, deadline);
+      if (error != ErrorCode::none) fail(*write->answer, error, std::nullopt, version);
+    }
+  };
+  co_await on_owners(broker, writes, append_all);
+
+  if (acks != 0) co_return std::optional<ProduceResponse>(std::move(response));
+  for (const ProduceResponse::Topic& topic : response.topics) {
+    for (const ProduceResponse::Partition& partition : topic.partitions) {
+      if (partition.error != ErrorCode::none) {
+        throw CloseConnection("a produce request without acks failed: " + std::string(name(partition.error)));
+      }
+    }
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace
+
+void add_produce(Dispatch& dispatch, Broker& broker) {
+  dispatch.add_maybe_silent<ProduceRequest, ProduceResponse>(
+      3, 13, [&broker](RequestContext context, ProduceRequest request) {
+        return produce(broker, std::move(context), std::move(request));
+      });
+  // librdkafka before 2.11 takes it from here whether it may compress.
+  dispatch.advertise_from(ProduceRequest::key, 0);
+}
+
+}  // namespace millrace::broker

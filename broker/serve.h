@@ -1,0 +1,19 @@
+// `millrace serve`: one broker process on the real world.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::broker {
+
+struct ServeOptions {
+  std::optional<std::string> file;        // server.properties; nothing: the embedded default
+  std::vector<std::string> overrides;     // "key=value"
+  std::optional<std::string> cluster_id;  // for formatting
+};
+
+// Serves until SIGTERM or SIGINT; the exit status of the process.
+int serve(const ServeOptions& options);
+
+}  // namespace millrace::broker

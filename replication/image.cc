@@ -1,0 +1,188 @@
+#include "replication/image.h"
+
+namespace millrace::replication {
+
+namespace {
+
+[[noreturn]] void contradiction(const std::string& what) { throw UnreadableMetadata("metadata log: " + what); }
+
+}  // namespace
+
+// One overload per kind of record.
+struct Applier {
+  MetadataImage& image;
+
+  std::shared_ptr<TopicImage> change(const TopicId& id) const {
+    const auto found = image.ids_.find(id);
+    if (found == image.ids_.end()) contradiction("no topic has the id " + to_string(id));
+    return std::make_shared<TopicImage>(*found->second);
+  }
+  void put(std::shared_ptr<TopicImage> topic) const {
+    image.ids_[topic->id] = topic;
+    image.topics_[topic->name] = std::move(topic);
+  }
+
+  void operator()(const protocol::TopicRecord& record) const {
+    auto topic = std::make_shared<TopicImage>();
+    topic->name = record.name;
+    topic->id = record.topic_id;
+    put(std::move(topic));
+  }
+  void operator()(const protocol::PartitionRecord& record) const {
+    std::shared_ptr<TopicImage> topic = change(record.topic_id);
+    const auto index = static_cast<size_t>(record.partition_id.value);
+    if (record.partition_id.value < 0 || index > topic->partitions.size()) {
+      contradiction("partition " + std::to_string(record.partition_id.value) + " of " + topic->name +
+                    " comes before the ones below it");
+    }
+    if (index == topic->partitions.size()) topic->partitions.emplace_back();
+    PartitionImage& partition = topic->partitions[index];
+    partition.replicas = record.replicas;
+    partition.isr = record.isr;
+    partition.adding = record.adding_replicas;
+    partition.removing = record.removing_replicas;
+    partition.elr = record.eligible_leader_replicas.value_or(std::vector<BrokerId>());
+    partition.last_known_elr = record.last_known_elr.value_or(std::vector<BrokerId>());
+    partition.directories = record.directories;
+    partition.leader = record.leader;
+    partition.leader_epoch = record.leader_epoch;
+    partition.partition_epoch = record.partition_epoch;
+    partition.recovery_state = record.leader_recovery_state;
+    put(std::move(topic));
+  }
+  void operator()(const protocol::PartitionChangeRecord& record) const {
+    std::shared_ptr<TopicImage> topic = change(record.topic_id);
+    const auto index = static_cast<size_t>(record.partition_id.value);
+    if (record.partition_id.value < 0 || index >= topic->partitions.size()) {
+      contradiction("change of a missing partition of " + topic->name);
+    }
+    PartitionImage& partition = topic->partitions[index];
+    if (record.isr) partition.isr = *record.isr;
+    if (record.replicas) partition.replicas = *record.replicas;
+    if (record.adding_replicas) partition.adding = *record.adding_replicas;
+    if (record.removing_replicas) partition.removing = *record.removing_replicas;
+    if (record.eligible_leader_replicas) partition.elr = *record.eligible_leader_replicas;
+    if (record.last_known_elr) partition.last_known_elr = *record.last_known_elr;
+    if (record.directories) partition.directories = *record.directories;
+    if (record.leader_recovery_state >= 0) partition.recovery_state = record.leader_recovery_state;
+    if (record.leader.value != -2) {
+      partition.leader = record.leader;
+      partition.leader_epoch.value += 1;
+    }
+    partition.partition_epoch += 1;
+    put(std::move(topic));
+  }
+  void operator()(const protocol::RemoveTopicRecord& record) const {
+    const auto found = image.ids_.find(record.topic_id);
+    if (found == image.ids_.end()) contradiction("no topic has the id " + to_string(record.topic_id));
+    const Topic topic = found->second;
+    image.settings_.erase({ResourceType::topic, topic->name});
+    image.topics_.erase(topic->name);
+    image.ids_.erase(found);
+  }
+  void operator()(const protocol::ClearElrRecord& record) const {
+    const Topic topic = image.topic(record.topic_name);
+    if (!topic) return;
+    auto cleared = std::make_shared<TopicImage>(*topic);
+    for (PartitionImage& partition : cleared->partitions) {
+      partition.elr.clear();
+      partition.last_known_elr.clear();
+    }
+    put(std::move(cleared));
+  }
+  void operator()(const protocol::ConfigRecord& record) const {
+    const ConfigResource resource{static_cast<ResourceType>(record.resource_type), record.resource_name};
+    if (record.value) {
+      image.settings_[resource][record.name] = *record.value;
+      return;
+    }
+    const auto found = image.settings_.find(resource);
+    if (found == image.settings_.end()) return;
+    found->second.erase(record.name);
+    if (found->second.empty()) image.settings_.erase(found);
+  }
+  void operator()(const protocol::FeatureLevelRecord& record) const {
+    if (record.feature_level == 0) {
+      image.features_.erase(record.name);
+    } else {
+      image.features_[record.name] = record.feature_level;
+    }
+  }
+  void operator()(const protocol::ProducerIdsRecord& record) const {
+    image.next_producer_id_ = record.next_producer_id;
+  }
+  void operator()(const protocol::RegisterBrokerRecord& record) const {
+    BrokerImage broker;
+    broker.id = record.broker_id;
+    broker.epoch = record.broker_epoch;
+    broker.incarnation = record.incarnation_id;
+    broker.endpoints = record.end_points;
+    broker.rack = record.rack;
+    broker.fenced = record.fenced;
+    broker.in_controlled_shutdown = record.in_controlled_shutdown;
+    broker.directories = record.log_dirs;
+    image.brokers_[broker.id] = std::move(broker);
+  }
+  void operator()(const protocol::UnregisterBrokerRecord& record) const { image.brokers_.erase(record.broker_id); }
+  void operator()(const protocol::BrokerRegistrationChangeRecord& record) const {
+    const auto broker = image.brokers_.find(record.broker_id);
+    if (broker == image.brokers_.end()) contradiction("change of a broker that never registered");
+    // Both are −1: now off, 0: as it was, 1: now on.
+    if (record.fenced != 0) broker->second.fenced = record.fenced > 0;
+    if (record.in_controlled_shutdown != 0) broker->second.in_controlled_shutdown = record.in_controlled_shutdown > 0;
+    if (!record.log_dirs.empty()) broker->second.directories = record.log_dirs;
+  }
+  void operator()(const protocol::FenceBrokerRecord& record) const { set_fenced(record.id, true); }
+  void operator()(const protocol::UnfenceBrokerRecord& record) const { set_fenced(record.id, false); }
+  void set_fenced(BrokerId id, bool fenced) const {
+    const auto broker = image.brokers_.find(id);
+    if (broker != image.brokers_.end()) broker->second.fenced = fenced;
+  }
+  void operator()(const protocol::NoOpRecord&) const {}
+  void operator()(const protocol::BeginTransactionRecord&) const {}
+  void operator()(const protocol::EndTransactionRecord&) const {}
+  void operator()(const protocol::AbortTransactionRecord&) const {}
+  void operator()(const protocol::RegisterControllerRecord&) const {}
+  void operator()(const OtherRecord&) const {}
+};
+
+Topic MetadataImage::topic(std::string_view name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : found->second;
+}
+
+Topic MetadataImage::topic(const TopicId& id) const {
+  const auto found = ids_.find(id);
+  return found == ids_.end() ? nullptr : found->second;
+}
+
+const Settings& MetadataImage::settings(const ConfigResource& resource) const {
+  static const Settings nothing;
+  const auto found = settings_.find(resource);
+  return found == settings_.end() ? nothing : found->second;
+}
+
+void MetadataImage::apply(const MetadataRecord& record, int64_t offset) {
+  std::visit(Applier{*this}, record);
+  offset_ = offset;
+}
+
+void MetadataFold::add(MetadataRecord record, int64_t offset) {
+  if (std::holds_alternative<protocol::BeginTransactionRecord>(record)) {
+    in_transaction_ = true;
+    held_.clear();
+  } else if (std::holds_alternative<protocol::AbortTransactionRecord>(record)) {
+    in_transaction_ = false;
+    held_.clear();
+  } else if (std::holds_alternative<protocol::EndTransactionRecord>(record)) {
+    in_transaction_ = false;
+    for (const auto& [held, at] : held_) image_.apply(held, at);
+    held_.clear();
+  } else if (in_transaction_) {
+    held_.emplace_back(std::move(record), offset);
+    return;
+  }
+  image_.apply(record, offset);
+}
+
+}  // namespace millrace::replication
