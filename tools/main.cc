@@ -18,6 +18,8 @@ struct Verb {
 constexpr Verb verbs[] = {
     {"serve", serve_main, "run a broker"},
     {"cat", cat_main, "produce and consume like kcat: -P -C -L -Q -G"},
+    {"topics", topics_main, "list, describe, create, grow, configure and delete topics"},
+    {"groups", groups_main, "list, describe, reset and delete consumer groups"},
 };
 
 void print_usage(std::FILE* to) {

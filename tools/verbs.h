@@ -5,5 +5,7 @@ namespace millrace::tools {
 
 int serve_main(int argc, char** argv);
 int cat_main(int argc, char** argv);
+int topics_main(int argc, char** argv);
+int groups_main(int argc, char** argv);
 
 }  // namespace millrace::tools

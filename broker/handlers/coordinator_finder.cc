@@ -14,12 +14,14 @@ std::string words(ErrorCode error) { return error == ErrorCode::none ? "NONE" : 
 }  // namespace
 
 bool is_share_key(std::string_view key) {
-  const size_t first = key.find(':');
+  // The group's id may have colons of its own.
   const size_t last = key.rfind(':');
-  if (first == std::string_view::npos || first == last || first == 0) return false;
-  const std::string_view topic = key.substr(first + 1, last - first - 1);
+  const size_t before = last == 0 || last == std::string_view::npos ? last : key.rfind(':', last - 1);
+  if (before == std::string_view::npos || before == last) return false;
+  const std::string_view group = key.substr(0, before);
+  const std::string_view topic = key.substr(before + 1, last - before - 1);
   const std::string_view partition = key.substr(last + 1);
-  if (topic.contains(':')) return false;
+  if (group.find_first_not_of(' ') == std::string_view::npos) return false;
   try {
     parse_uuid(topic);
   } catch (const std::invalid_argument&) {

@@ -127,10 +127,10 @@ Task<OffsetCommitResponse> commit_offsets(GroupServices* services, RequestContex
         topic.name = *name;
       else
         fault = ErrorCode::unknown_topic_id;
-    } else {
-      topic.id = {};
     }
     const auto known = topic.name.empty() ? std::nullopt : services->topics.find(topic.name);
+    // Kept with the offset also when the client knows the name only: a later topic of that name is another one.
+    if (context.version < commit_by_id) topic.id = known ? known->id : TopicId{};
     OffsetCommitRequestTopic good;
     good.name = topic.name;
     good.id = topic.id;

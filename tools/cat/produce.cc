@@ -76,16 +76,7 @@ class Producer {
       throw ClientError(fmt::format("topic '{}' has {} partitions; there is no partition {}", options_.topic,
                                     topic_.partitions.size(), options_.partition));
     }
-    const std::string idempotent = options_.property("enable.idempotence", "false");
-    if (idempotent == "true") {
-      BrokerConnection* connection = co_await cluster_.any();
-      protocol::InitProducerIdRequest request;
-      request.transaction_timeout = std::chrono::minutes(1);
-      const auto answer = co_await connection->call(request);
-      if (answer.error != ErrorCode::none) throw ClientError("no producer id: " + describe(answer.error));
-      producer_ = answer.producer_id;
-      epoch_ = answer.producer_epoch;
-    }
+    if (options_.property("enable.idempotence", "false") == "true") co_await take_producer_id();
     for (size_t i = 0; i < topic_.partitions.size(); ++i) batches_.emplace_back(options_for_batch());
     sticky_ = Shard::current().random().below(topic_.partitions.size());
   }
@@ -125,6 +116,21 @@ class Producer {
   }
 
  private:
+  Task<void> take_producer_id() {
+    const MonoTime deadline = after(std::chrono::seconds(30));
+    while (true) {
+      BrokerConnection* connection = co_await cluster_.any();
+      protocol::InitProducerIdRequest request;
+      request.transaction_timeout = std::chrono::minutes(1);
+      const auto answer = co_await connection->call(request);
+      producer_ = answer.producer_id;
+      epoch_ = answer.producer_epoch;
+      if (answer.error == ErrorCode::none) co_return;
+      if (!retriable(answer.error) || now() > deadline) throw ClientError("no producer id: " + describe(answer.error));
+      co_await sleep_until(after(std::chrono::milliseconds(100)));
+    }
+  }
+
   protocol::BatchOptions options_for_batch() const {
     protocol::BatchOptions batch;
     batch.compression = options_.compression;

@@ -1,3 +1,4 @@
+// The group coordinator over a log in memory.
 #include "broker/groups/coordinator.h"
 
 #include "tests/broker/groups/group_world.h"

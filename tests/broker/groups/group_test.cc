@@ -1,3 +1,4 @@
+// The rules of the group machine, one by one.
 #include "broker/groups/group.h"
 
 #include "tests/broker/groups/group_world.h"

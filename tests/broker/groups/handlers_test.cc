@@ -239,12 +239,15 @@ TEST_CASE("offsets are committed and fetched in every version; partitions that d
 TEST_CASE("a topic created again under its old name starts without the offsets of the first") {
   World w;
   w.ask(w.commit_request(10), 10);
+  w.ask(w.commit_request(9), 9);
   w.topics.topics["t"].id = {7, 7};
   OffsetFetchRequest request;
   auto& group = request.groups.emplace_back();
   group.group_id = "g10";
   group.topics.emplace();
   group.topics->push_back({"", {7, 7}, {PartitionId(0)}});
+  CHECK(w.ask(request, 10).groups.at(0).topics.at(0).partitions.at(0).committed_offset == Offset(-1));
+  group.group_id = "g9";
   CHECK(w.ask(request, 10).groups.at(0).topics.at(0).partitions.at(0).committed_offset == Offset(-1));
 }
 
@@ -305,9 +308,10 @@ TEST_CASE("coordinators are found in every version") {
 
 TEST_CASE("the key of a share coordinator names a group, a topic id and a partition") {
   CHECK(is_share_key("g:AAAAAAAAAAAAAAAAAAAAAQ:0"));
+  CHECK(is_share_key("a:b:AAAAAAAAAAAAAAAAAAAAAQ:7"));
   for (const auto* bad :
-       {"", "g", "g:AAAAAAAAAAAAAAAAAAAAAQ", "g:AAAAAAAAAAAAAAAAAAAAAQ:-1", "g:AAAAAAAAAAAAAAAAAAAAAQ:x",
-        "g:AAAAAAAAAAAAAAAAAAAAAQ:", ":AAAAAAAAAAAAAAAAAAAAAQ:0", "g:short:0"}) {
+       {"", ":", "::", " :AAAAAAAAAAAAAAAAAAAAAQ:0", "g", "g:AAAAAAAAAAAAAAAAAAAAAQ", "g:AAAAAAAAAAAAAAAAAAAAAQ:-1",
+        "g:AAAAAAAAAAAAAAAAAAAAAQ:x", "g:AAAAAAAAAAAAAAAAAAAAAQ:", ":AAAAAAAAAAAAAAAAAAAAAQ:0", "g:short:0"}) {
     CHECK_MESSAGE(!is_share_key(bad), bad);
   }
 }

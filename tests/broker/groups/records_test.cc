@@ -1,3 +1,4 @@
+// The records of __consumer_offsets, to bytes and back.
 #include "broker/groups/consumer_protocol.h"
 #include "broker/groups/group_records.h"
 #include "tests/broker/groups/group_world.h"
