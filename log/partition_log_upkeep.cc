@@ -263,7 +263,10 @@ Task<void> PartitionLog::close() {
       if (directory_unsynced_ || parent_unsynced_ || !unsynced_.empty()) co_await sync_once();
       Segment& active = *segments_.back();
       if (active.indexes_loaded) active.finish();
-      if (!active.on_disk) co_await active.writable(disk_);
+      if (!active.on_disk) {
+        co_await active.writable(disk_);
+        active.indexes_dirty = true;
+      }
       for (const auto& segment : segments_) co_await segment->write_indexes(disk_);
       if (end_ > (snapshots_.empty() ? start_ : *snapshots_.rbegin())) {
         std::string snapshot = producers_.encode_snapshot();
