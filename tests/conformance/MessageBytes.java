@@ -1,5 +1,5 @@
 // Reads messages that print_messages wrote with Kafka's own classes, and writes them again: the bytes must be the same,
-// and for records so must the JSON. Prints every difference; ends with 1 when there is one.
+// and for records so must the JSON. Compares the errors, too. Prints every difference; ends with 1 when there is one.
 //   build/dev/tests/protocol/print_messages 20 | java -cp 'JARS/*' tests/conformance/MessageBytes.java
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -10,7 +10,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 
@@ -37,9 +39,19 @@ public class MessageBytes {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         ObjectMapper mapper = new ObjectMapper();
         Map<String, Integer> unknown = new TreeMap<>();
-        int same = 0, different = 0, described = 0;
+        int same = 0, different = 0, described = 0, errors = 0;
         for (String line; (line = in.readLine()) != null;) {
             String[] part = line.split("\t", -1);
+            if (part[0].equals("!error")) {
+                Errors error = Errors.forCode(Short.parseShort(part[1]));
+                String kafka = error.name() + "\t" + (error.exception() instanceof RetriableException);
+                errors++;
+                if (!kafka.equals(part[2] + "\t" + part[3])) {
+                    System.out.println("error " + part[1] + ": ours " + part[2] + " " + part[3] + ", Kafka's " + kafka);
+                    different++;
+                }
+                continue;
+            }
             Class<?> type = find(part[0]);
             if (type == null) {
                 unknown.merge(part[0], 1, Integer::sum);
@@ -74,6 +86,10 @@ public class MessageBytes {
                 System.out.println(part[0] + " v" + version + ": " + failure + " on " + part[2]);
                 different++;
             }
+        }
+        if (errors != Errors.values().length) {
+            System.out.println(errors + " errors, of Kafka's " + Errors.values().length);
+            different++;
         }
         System.out.println(same + " messages the same, " + described + " of them described, " + different + " differences, no class for " + unknown);
         System.exit(different == 0 && unknown.isEmpty() && same > 0 ? 0 : 1);

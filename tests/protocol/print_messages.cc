@@ -14,6 +14,10 @@ using namespace millrace::protocol;
 int main(int argc, char** argv) {
   const int count = argc > 1 ? std::atoi(argv[1]) : 1;
   Prng prng{argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1};
+  for (int16_t code = -1; code < 1000; ++code)
+    if (const std::optional<ErrorCode> error = error_numbered(code))
+      std::printf("!error\t%d\t%s\t%s\n", code, std::string(name(*error)).c_str(),
+                  retriable(*error) ? "true" : "false");
   for (const Codec& codec : all_codecs())
     for (int16_t version = codec.message->min_version; version <= codec.message->max_version; ++version)
       for (int i = 0; i < count; ++i) {
