@@ -34,7 +34,8 @@ NodePtr make_literal(LiteralKind kind, std::string text, Pos pos) {
 }
 
 std::string singular(const std::string& unit) {
-  static constexpr std::string_view plurals[] = {"YEARS", "MONTHS", "DAYS", "HOURS", "MINUTES", "SECONDS", "WEEKS", "QUARTERS"};
+  static constexpr std::string_view plurals[] = {"YEARS",   "MONTHS",  "DAYS",  "HOURS",
+                                                 "MINUTES", "SECONDS", "WEEKS", "QUARTERS"};
   return std::ranges::find(plurals, unit) == std::end(plurals) ? unit : unit.substr(0, unit.size() - 1);
 }
 
@@ -44,12 +45,13 @@ constexpr std::pair<std::string_view, TimeUnit> kIntervalUnits[] = {
     {"MINUTE", TimeUnit::minute}, {"SECOND", TimeUnit::second},
 };
 
-constexpr std::string_view kExtractUnits[] = {"YEAR",   "QUARTER", "MONTH",   "WEEK",    "DAY",    "HOUR",        "MINUTE",
-                                              "SECOND", "DOW",     "DOY",     "ISODOW",  "ISOYEAR", "EPOCH",      "DECADE",
-                                              "CENTURY", "MILLENNIUM", "MILLISECOND", "MICROSECOND", "NANOSECOND",
-                                              "FRAC_SECOND", "SQL_TSI_DAY", "SQL_TSI_HOUR", "SQL_TSI_MINUTE",
-                                              "SQL_TSI_SECOND", "SQL_TSI_WEEK", "SQL_TSI_MONTH", "SQL_TSI_QUARTER",
-                                              "SQL_TSI_YEAR"};
+constexpr std::string_view kExtractUnits[] = {"YEAR",         "QUARTER",       "MONTH",           "WEEK",
+                                              "DAY",          "HOUR",          "MINUTE",          "SECOND",
+                                              "DOW",          "DOY",           "ISODOW",          "ISOYEAR",
+                                              "EPOCH",        "DECADE",        "CENTURY",         "MILLENNIUM",
+                                              "MILLISECOND",  "MICROSECOND",   "NANOSECOND",      "FRAC_SECOND",
+                                              "SQL_TSI_DAY",  "SQL_TSI_HOUR",  "SQL_TSI_MINUTE",  "SQL_TSI_SECOND",
+                                              "SQL_TSI_WEEK", "SQL_TSI_MONTH", "SQL_TSI_QUARTER", "SQL_TSI_YEAR"};
 
 void append_utf8(std::string& out, uint32_t code) {
   if (code < 0x80) {
@@ -87,12 +89,16 @@ std::string undo_unicode(std::string_view text, char escape, Pos pos) {
     bool valid = i + 4 < text.size();
     for (size_t k = 1; valid && k <= 4; ++k) {
       char c = text[i + k];
-      int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      int digit = c >= '0' && c <= '9'   ? c - '0'
+                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                  : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                         : -1;
       valid = digit >= 0;
       code = code * 16 + static_cast<uint32_t>(digit);
     }
     if (!valid)
-      fail_parse(fmt::format("Unicode escape sequence starting at character {} is not exactly four hex digits", i), pos);
+      fail_parse(fmt::format("Unicode escape sequence starting at character {} is not exactly four hex digits", i),
+                 pos);
     i += 4;
     if (code >= 0xD800 && code < 0xDC00) {
       high = code;
@@ -117,7 +123,8 @@ bool Grammar::is_time_unit(size_t ahead) const {
 TimeUnit Grammar::time_unit() {
   if (!is_time_unit()) fail_here();
   std::string unit = singular(next().upper);
-  return std::ranges::find(kIntervalUnits, std::string_view(unit), &std::pair<std::string_view, TimeUnit>::first)->second;
+  return std::ranges::find(kIntervalUnits, std::string_view(unit), &std::pair<std::string_view, TimeUnit>::first)
+      ->second;
 }
 
 NodePtr Grammar::symbol(std::string text, Pos pos) {
@@ -136,13 +143,29 @@ bool Grammar::starts_expression(size_t ahead) const {
   switch (token.kind) {
     case TokenKind::word: {
       if (!is_reserved(token.upper) || is_reserved_function(token.upper)) return true;
-      static constexpr std::string_view starters[] = {
-          "NOT",      "EXISTS",  "CASE",      "CAST",       "TRY_CAST",   "TRUE",        "FALSE",        "UNKNOWN",
-          "NULL",     "DATE",    "TIME",      "TIMESTAMP",  "INTERVAL",   "ARRAY",       "MAP",          "MULTISET",
-          "ROW",      "EXTRACT", "POSITION",  "CONVERT",    "TRANSLATE",  "OVERLAY",     "CEIL",         "SUBSTRING",
-          "TRIM",     "PREV",    "NEXT",      "RUNNING",    "JSON_VALUE", "JSON_EXISTS", "JSON_QUERY",   "JSON_OBJECT",
-          "JSON_ARRAY", "JSON_OBJECTAGG", "JSON_ARRAYAGG", "MATCH_NUMBER", "SYSTEM_USER", "SESSION_USER",
-          "CURRENT_USER", "CURSOR", "UNIQUE", "TREAT", "HASH", "IF", "STRING", "RAW"};
+      static constexpr std::string_view starters[] = {"NOT",           "EXISTS",
+                                                      "CASE",          "CAST",
+                                                      "TRY_CAST",      "TRUE",
+                                                      "FALSE",         "UNKNOWN",
+                                                      "NULL",          "DATE",
+                                                      "TIME",          "TIMESTAMP",
+                                                      "INTERVAL",      "ARRAY",
+                                                      "MAP",           "MULTISET",
+                                                      "ROW",           "EXTRACT",
+                                                      "POSITION",      "CONVERT",
+                                                      "TRANSLATE",     "OVERLAY",
+                                                      "CEIL",          "SUBSTRING",
+                                                      "TRIM",          "PREV",
+                                                      "NEXT",          "RUNNING",
+                                                      "JSON_VALUE",    "JSON_EXISTS",
+                                                      "JSON_QUERY",    "JSON_OBJECT",
+                                                      "JSON_ARRAY",    "JSON_OBJECTAGG",
+                                                      "JSON_ARRAYAGG", "MATCH_NUMBER",
+                                                      "SYSTEM_USER",   "SESSION_USER",
+                                                      "CURRENT_USER",  "CURSOR",
+                                                      "UNIQUE",        "TREAT",
+                                                      "HASH",          "IF",
+                                                      "STRING",        "RAW"};
       return std::ranges::find(starters, token.upper) != std::end(starters) || is_symbol("(", ahead + 1);
     }
     case TokenKind::quoted:
@@ -240,10 +263,9 @@ bool Grammar::infix(NodePtr& left, int min_precedence) {
   auto allowed = [&](int precedence) { return precedence >= min_precedence; };
   if (token.kind == TokenKind::symbol) {
     static constexpr std::pair<std::string_view, int> operators[] = {
-        {"=", comparison},      {"<>", comparison},    {"!=", comparison},    {"<", comparison},
-        {">", comparison},      {"<=", comparison},    {">=", comparison},    {"+", additive},
-        {"-", additive},        {"*", multiplicative}, {"/", multiplicative}, {"%", multiplicative},
-        {"||", multiplicative},
+        {"=", comparison},     {"<>", comparison},    {"!=", comparison},     {"<", comparison}, {">", comparison},
+        {"<=", comparison},    {">=", comparison},    {"+", additive},        {"-", additive},   {"*", multiplicative},
+        {"/", multiplicative}, {"%", multiplicative}, {"||", multiplicative},
     };
     for (const auto& [text, precedence] : operators) {
       if (token.text != text) continue;
@@ -286,7 +308,8 @@ NodePtr Grammar::is_predicate(NodePtr left) {
     return call;
   } else if (accept("JSON")) {
     op += " JSON";
-    op += is_word("VALUE") || is_word("OBJECT") || is_word("ARRAY") || is_word("SCALAR") ? " " + next().upper : " VALUE";
+    op +=
+        is_word("VALUE") || is_word("OBJECT") || is_word("ARRAY") || is_word("SCALAR") ? " " + next().upper : " VALUE";
   } else {
     fail_at(begin, at_ - begin + 1, true);
   }
@@ -313,7 +336,8 @@ bool Grammar::negatable_predicate(NodePtr& left, int min_precedence) {
     NodePtr low = expression(range + 1);
     expect("AND");
     NodePtr high = expression(range + 1);
-    call = make_call(negation + (symmetric ? "BETWEEN SYMMETRIC" : "BETWEEN"), left->pos.to(high->pos), {left, low, high});
+    call =
+        make_call(negation + (symmetric ? "BETWEEN SYMMETRIC" : "BETWEEN"), left->pos.to(high->pos), {left, low, high});
   } else if (op == "IN") {
     Pos begin = peek().pos;
     expect_symbol("(");
@@ -451,7 +475,9 @@ NodePtr Grammar::literal() {
   }
   if (upper == "INTERVAL") return interval_literal();
   if ((upper == "DATE" || upper == "TIME" || upper == "TIMESTAMP") && peek(1).kind == TokenKind::string) {
-    LiteralKind kind = upper == "DATE" ? LiteralKind::date : upper == "TIME" ? LiteralKind::time : LiteralKind::timestamp;
+    LiteralKind kind = upper == "DATE"   ? LiteralKind::date
+                       : upper == "TIME" ? LiteralKind::time
+                                         : LiteralKind::timestamp;
     next();
     std::string text = string_literal();
     return make_literal(kind, text, pos.to(previous()));
@@ -591,18 +617,18 @@ NodePtr Grammar::operand() {
       next();
       return function_call();
     }
-    static constexpr std::string_view without_parentheses[] = {"CURRENT_DATE",   "CURRENT_TIME", "CURRENT_TIMESTAMP",
-                                                               "LOCALTIME",      "LOCALTIMESTAMP", "CURRENT_CATALOG",
-                                                               "CURRENT_USER",   "SESSION_USER", "SYSTEM_USER", "USER"};
+    static constexpr std::string_view without_parentheses[] = {
+        "CURRENT_DATE",    "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME",   "LOCALTIMESTAMP",
+        "CURRENT_CATALOG", "CURRENT_USER", "SESSION_USER",      "SYSTEM_USER", "USER"};
     if (std::ranges::find(without_parentheses, upper) != std::end(without_parentheses) && !is_symbol("(", 1)) {
       next();
       NodePtr call = make_call(upper, token.pos, {});
       call->op_pos = token.pos;
       return call;
     }
-    bool literal_word = upper == "NULL" || upper == "TRUE" || upper == "FALSE" || upper == "UNKNOWN" ||
-                        upper == "INTERVAL" ||
-                        ((upper == "DATE" || upper == "TIME" || upper == "TIMESTAMP") && peek(1).kind == TokenKind::string);
+    bool literal_word =
+        upper == "NULL" || upper == "TRUE" || upper == "FALSE" || upper == "UNKNOWN" || upper == "INTERVAL" ||
+        ((upper == "DATE" || upper == "TIME" || upper == "TIMESTAMP") && peek(1).kind == TokenKind::string);
     if (literal_word) return literal();
     if (is_symbol("(", 1) && starts_expression()) return function_call();
     if (is_reserved(upper)) fail_here(true);
@@ -1009,7 +1035,8 @@ DataType Grammar::type_without_suffix() {
   if (upper == "VARCHAR" || ((upper == "CHAR" || upper == "CHARACTER") && accept("VARYING")))
     return DataType::varchar(type_argument(max_length));
   if (upper == "CHAR" || upper == "CHARACTER") return DataType::character(type_argument(1));
-  if (upper == "VARBINARY" || (upper == "BINARY" && accept("VARYING"))) return DataType::varbinary(type_argument(max_length));
+  if (upper == "VARBINARY" || (upper == "BINARY" && accept("VARYING")))
+    return DataType::varbinary(type_argument(max_length));
   if (upper == "BINARY") return DataType::binary(type_argument(1));
   if (upper == "DATE") return DataType::date();
   if (upper == "TIME") {

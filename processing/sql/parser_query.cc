@@ -504,7 +504,8 @@ PatternPtr Grammar::pattern() {
 PatternPtr Grammar::pattern_sequence() {
   auto sequence = std::make_shared<PatternTerm>();
   sequence->kind = PatternTerm::Kind::sequence;
-  while (is_name() || is_symbol("(") || is_symbol("{") || is_word("PERMUTE")) sequence->terms.push_back(pattern_factor());
+  while (is_name() || is_symbol("(") || is_symbol("{") || is_word("PERMUTE"))
+    sequence->terms.push_back(pattern_factor());
   if (sequence->terms.empty()) fail_here(true);
   return sequence->terms.size() == 1 ? sequence->terms.front() : sequence;
 }
