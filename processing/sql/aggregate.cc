@@ -182,6 +182,7 @@ class AggregatePlanner {
     }
     if (!in_all_sets) return;
     check_multiples(trait->spec);
+    if (trait->time >= 0) result_time_ = input_.node->schema[static_cast<size_t>(trait->time)].type;
     bool stripped = strip_window_function(*trait, start_key, end_key, time_key);
     if (!stripped) {
       if (trait->spec.kind == plan::WindowSpec::Kind::session) return;
@@ -191,7 +192,6 @@ class AggregatePlanner {
     properties_[start_key] = plan::WindowProperty::start;
     properties_[end_key] = plan::WindowProperty::end;
     if (time_key >= 0) properties_[time_key] = plan::WindowProperty::time;
-    result_time_ = trait->time >= 0 ? input_.node->schema[static_cast<size_t>(trait->time)].type : DataType();
   }
 
   static void check_multiples(const plan::WindowSpec& spec) {
@@ -287,7 +287,6 @@ class AggregatePlanner {
           window_->partition_by.push_back(keys_[i]->index);
       }
     }
-    time_type_ = input_.node->schema[static_cast<size_t>(std::max(trait.time, 0))].type;
     input_.node = below;
     return true;
   }
@@ -460,16 +459,16 @@ class AggregatePlanner {
 
   void bind_outputs(bool collecting) {
     Binder binder(scope_, [&](const Node& node) { return over_.contains(&node) ? over_.at(&node) : replace(node); });
-    outputs_.clear();
-    for (const SelectItem& item : columns_.items) {
-      if (find_over(*item.expr) != nullptr) fail_table("OVER in a query with GROUP BY is not supported yet.");
-      outputs_.push_back(binder.bind(*item.expr));
-    }
     having_ = nullptr;
     if (select_.having != nullptr) {
       having_ = binder.bind(*select_.having);
       if (!having_->type.is(TypeRoot::boolean))
         fail_validation("HAVING clause must be a condition", select_.having->pos);
+    }
+    outputs_.clear();
+    for (const SelectItem& item : columns_.items) {
+      if (find_over(*item.expr) != nullptr) fail_table("OVER in a query with GROUP BY is not supported yet.");
+      outputs_.push_back(binder.bind(*item.expr));
     }
     (void)collecting;
   }
@@ -599,7 +598,6 @@ class AggregatePlanner {
   std::optional<plan::WindowAggregate::Attached> attached_;
   std::vector<int> window_reads_;
   DataType result_time_;
-  DataType time_type_;
   const Node* legacy_node_ = nullptr;
   DataType legacy_time_;
   std::map<const Node*, TypedExpr> over_;

@@ -106,12 +106,9 @@ processing::ExprPtr exact_literal(const Node& node, SourcePosition at) {
     auto value = parse_decimal(digits, static_cast<int>(digits.size()), 0);
     return make_literal(Value::decimal(*value), DataType::decimal(static_cast<int>(digits.size()), 0).not_null(), at);
   }
+  // Every digit written counts: 0.908 is a DECIMAL(4, 3).
   int scale = static_cast<int>(text.size() - dot - 1);
-  std::string digits = text.substr(0, dot) + text.substr(dot + 1);
-  size_t leading = digits.find_first_not_of('0');
-  int precision = leading == std::string::npos ? 1 : static_cast<int>(digits.size() - leading);
-  precision = std::max(precision, scale);
-  if (precision == scale && scale == 0) precision = 1;
+  int precision = static_cast<int>(text.size() - 1);
   if (precision > 38) fail_validation(fmt::format("Numeric literal '{}' out of range", text), node.pos);
   auto value = parse_decimal(text, precision, scale);
   return make_literal(Value::decimal(*value), DataType::decimal(precision, scale).not_null(), at);

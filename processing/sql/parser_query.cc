@@ -142,21 +142,23 @@ QueryPtr Grammar::select() {
   do {
     select.items.push_back(select_item());
   } while (accept_symbol(","));
-  if (accept("FROM")) select.from = from_clause();
-  if (accept("WHERE")) select.where = expression();
-  if (accept_words({"GROUP", "BY"})) {
-    select.grouped = true;
-    select.group_by = group_items();
+  if (accept("FROM")) {
+    select.from = from_clause();
+    if (accept("WHERE")) select.where = expression();
+    if (accept_words({"GROUP", "BY"})) {
+      select.grouped = true;
+      select.group_by = group_items();
+    }
+    if (accept("HAVING")) select.having = expression();
+    if (accept("WINDOW")) {
+      do {
+        std::string window = simple_name();
+        expect("AS");
+        select.windows.emplace_back(std::move(window), window_spec());
+      } while (accept_symbol(","));
+    }
+    if (accept("QUALIFY")) select.qualify = expression();
   }
-  if (accept("HAVING")) select.having = expression();
-  if (accept("WINDOW")) {
-    do {
-      std::string window = simple_name();
-      expect("AS");
-      select.windows.emplace_back(std::move(window), window_spec());
-    } while (accept_symbol(","));
-  }
-  if (accept("QUALIFY")) select.qualify = expression();
   select.pos = pos.to(previous());
   result->pos = select.pos;
   return result;
