@@ -17,6 +17,7 @@ Server::Server(ServerOptions options, std::vector<Shard*> shards)
       broker_(options_.config, std::move(shards)),
       offsets_log_(broker_),
       groups_(offsets_log_, group_settings(broker_.config())),
+      topics_(broker_, groups_),
       group_services_{broker_.first_shard(), groups_, offsets_log_, finder_} {
   fill_dispatch();
 }

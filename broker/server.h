@@ -17,6 +17,7 @@
 #include "broker/offsets_log.h"
 #include "broker/session.h"
 #include "broker/storage.h"
+#include "broker/topic_ports.h"
 #include "runtime/gate.h"
 
 namespace millrace::broker {
@@ -46,6 +47,8 @@ class Server {
   const Dispatch& dispatch() const { return dispatch_; }
   Dispatch& dispatch() { return dispatch_; }
   groups::GroupCoordinator& groups() { return groups_; }
+  // What jobs read and write through.
+  TopicPorts& topics() { return topics_; }
   // The port in use; of the first listener unless named.
   uint16_t port(std::string_view listener = {}) const;
 
@@ -68,6 +71,7 @@ class Server {
   std::unique_ptr<Controller> controller_;
   PartitionOffsetsLog offsets_log_;
   groups::GroupCoordinator groups_;
+  TopicPorts topics_;
   CoordinatorFinder finder_;
   GroupServices group_services_;
   Dispatch dispatch_;
