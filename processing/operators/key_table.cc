@@ -1,0 +1,255 @@
+#include "processing/operators/key_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+
+namespace millrace::processing {
+
+namespace {
+
+template <class T>
+void put(std::string& out, const T& value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  out.append(bytes, sizeof(T));
+}
+template <class T>
+T take(std::string_view& in) {
+  if (in.size() < sizeof(T)) throw std::runtime_error("a key is cut short");
+  T value;
+  std::memcpy(&value, in.data(), sizeof(T));
+  in.remove_prefix(sizeof(T));
+  return value;
+}
+std::string_view take_text(std::string_view& in) {
+  const auto size = take<uint32_t>(in);
+  if (in.size() < size) throw std::runtime_error("a key is cut short");
+  const std::string_view text = in.substr(0, size);
+  in.remove_prefix(size);
+  return text;
+}
+
+void put_value(std::string& out, const Value& value, TypeRoot root) {
+  switch (physical_of(root)) {
+    case Physical::boolean:
+      put(out, static_cast<uint8_t>(value.as_bool() ? 1 : 0));
+      break;
+    case Physical::int32:
+      put(out, static_cast<int32_t>(value.as_int()));
+      break;
+    case Physical::int64:
+      put(out, value.as_int());
+      break;
+    case Physical::float_:
+      put(out, value.as_float());
+      break;
+    case Physical::double_:
+      put(out, value.as_double());
+      break;
+    case Physical::decimal:
+      put(out, value.as_decimal());
+      break;
+    case Physical::text:
+      put(out, static_cast<uint32_t>(value.as_text().size()));
+      out += value.as_text();
+      break;
+    case Physical::timestamp:
+      put(out, value.as_timestamp().millis);
+      put(out, value.as_timestamp().nanos);
+      break;
+    case Physical::boxed: {
+      std::string boxed;
+      append_value(boxed, value);
+      put(out, static_cast<uint32_t>(boxed.size()));
+      out += boxed;
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+void append_key(std::string& out, std::span<const Column> keys, size_t row) {
+  for (const Column& key : keys) {
+    if (key.is_null(row)) {
+      out.push_back(0);
+      continue;
+    }
+    out.push_back(1);
+    switch (key.physical()) {
+      case Physical::boolean:
+        put(out, key.at<uint8_t>(row));
+        break;
+      case Physical::int32:
+        put(out, key.at<int32_t>(row));
+        break;
+      case Physical::int64:
+        put(out, key.at<int64_t>(row));
+        break;
+      case Physical::float_:
+        put(out, key.at<float>(row));
+        break;
+      case Physical::double_:
+        put(out, key.at<double>(row));
+        break;
+      case Physical::decimal:
+        put(out, key.at<Int128>(row));
+        break;
+      case Physical::text: {
+        const std::string_view text = key.at<std::string_view>(row);
+        put(out, static_cast<uint32_t>(text.size()));
+        out += text;
+        break;
+      }
+      case Physical::timestamp: {
+        const TimestampValue time = key.at<TimestampValue>(row);
+        put(out, time.millis);
+        put(out, time.nanos);
+        break;
+      }
+      case Physical::boxed:
+        put_value(out, key.at<Value>(row), key.type().root);
+        break;
+    }
+  }
+}
+
+void append_key(std::string& out, std::span<const Value> keys, std::span<const DataType> types) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    out.push_back(keys[i].is_null() ? 0 : 1);
+    if (!keys[i].is_null()) put_value(out, keys[i], types[i].root);
+  }
+}
+
+void decode_key(std::string_view in, std::span<ColumnBuilder> columns) {
+  for (ColumnBuilder& column : columns) {
+    if (take<uint8_t>(in) == 0) {
+      column.append_null();
+      continue;
+    }
+    switch (physical_of(column.type().root)) {
+      case Physical::boolean:
+        column.append_plain(take<uint8_t>(in));
+        break;
+      case Physical::int32:
+        column.append_plain(take<int32_t>(in));
+        break;
+      case Physical::int64:
+        column.append_plain(take<int64_t>(in));
+        break;
+      case Physical::float_:
+        column.append_plain(take<float>(in));
+        break;
+      case Physical::double_:
+        column.append_plain(take<double>(in));
+        break;
+      case Physical::decimal:
+        column.append_plain(take<Int128>(in));
+        break;
+      case Physical::text:
+        column.append_text(take_text(in));
+        break;
+      case Physical::timestamp: {
+        const auto millis = take<int64_t>(in);
+        column.append_plain(TimestampValue{millis, take<int32_t>(in)});
+        break;
+      }
+      case Physical::boxed: {
+        std::string_view boxed = take_text(in);
+        column.append(read_value(boxed));
+        break;
+      }
+    }
+  }
+}
+
+Row decode_key(std::string_view key, std::span<const DataType> types) {
+  std::vector<ColumnBuilder> columns;
+  for (const DataType& type : types) columns.emplace_back(type);
+  decode_key(key, columns);
+  Row row;
+  for (ColumnBuilder& column : columns) row.push_back(column.finish().value(0));
+  return row;
+}
+
+size_t KeyTable::slot_of(std::string_view key, uint64_t hash) const {
+  const size_t mask = slots_.size() - 1;
+  size_t reusable = slots_.size();
+  for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    const uint32_t group = slots_[at];
+    if (group == empty) return reusable < slots_.size() ? reusable : at;
+    if (group == tombstone) {
+      if (reusable == slots_.size()) reusable = at;
+      continue;
+    }
+    if (hashes_[group] == hash && keys_[group] == key) return at;
+  }
+}
+
+uint32_t KeyTable::find_or_add(std::string_view key, bool& added) {
+  if (used_ * 4 >= slots_.size() * 3) grow();
+  const uint64_t hash = std::hash<std::string_view>{}(key);
+  const size_t at = slot_of(key, hash);
+  added = slots_[at] >= tombstone;
+  if (!added) return slots_[at];
+  uint32_t group = 0;
+  if (free_.empty()) {
+    group = static_cast<uint32_t>(keys_.size());
+    keys_.emplace_back();
+    hashes_.push_back(0);
+  } else {
+    group = free_.back();
+    free_.pop_back();
+  }
+  keys_[group] = store(key);
+  hashes_[group] = hash;
+  if (slots_[at] == empty) ++used_;
+  slots_[at] = group;
+  return group;
+}
+
+int64_t KeyTable::find(std::string_view key) const {
+  if (slots_.empty()) return -1;
+  const uint32_t group = slots_[slot_of(key, std::hash<std::string_view>{}(key))];
+  return group >= tombstone ? -1 : static_cast<int64_t>(group);
+}
+
+void KeyTable::remove(uint32_t group) {
+  slots_[slot_of(keys_[group], hashes_[group])] = tombstone;
+  keys_[group] = {};
+  free_.push_back(group);
+}
+
+void KeyTable::grow() {
+  size_t wanted = 16;
+  while (wanted < (size() + 1) * 2) wanted *= 2;
+  slots_.assign(wanted, empty);
+  used_ = 0;
+  const size_t mask = wanted - 1;
+  for (uint32_t group = 0; group < keys_.size(); ++group) {
+    if (!holds(group)) continue;
+    size_t at = hashes_[group] & mask;
+    while (slots_[at] != empty) at = (at + 1) & mask;
+    slots_[at] = group;
+    ++used_;
+  }
+}
+
+std::string_view KeyTable::store(std::string_view key) {
+  // An empty key still needs an address: a null one means that the number is free.
+  const size_t room = std::max<size_t>(key.size(), 1);
+  if (chunk_left_ < room) {
+    chunk_left_ = std::max<size_t>(room, chunks_.empty() ? 256 : 16384);
+    chunks_.push_back(std::make_unique<char[]>(chunk_left_));
+    chunk_at_ = chunks_.back().get();
+  }
+  char* to = chunk_at_;
+  if (!key.empty()) std::memcpy(to, key.data(), key.size());
+  chunk_at_ += room;
+  chunk_left_ -= room;
+  return {to, key.size()};
+}
+
+}  // namespace millrace::processing
