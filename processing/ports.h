@@ -49,7 +49,8 @@ class TopicWriter {
  public:
   virtual ~TopicWriter() = default;
   virtual Task<std::optional<int>> partitions(std::string topic) = 0;
-  // Creates the topic when it is missing. `internal_compacted`: one of ours, a compacted topic with one partition.
+  // Creates the topic when it is missing; partitions −1: as many as the broker gives by default, and only where it
+  // creates topics by itself. `internal_compacted`: one of ours, a compacted topic with one partition.
   virtual Task<ErrorCode> create(std::string topic, int partitions, bool internal_compacted) = 0;
   virtual Task<ProducerId> new_producer() = 0;
   // Appends one record batch and answers once it is acknowledged at the broker's durability. Batches that carry a

@@ -1,0 +1,258 @@
+#include "processing/connectors/partition_task.h"
+
+#include "processing/failure.h"
+#include "processing/jobs/job_failure.h"
+
+namespace millrace::processing {
+
+namespace {
+
+constexpr size_t batch_rows = 2048;
+
+}  // namespace
+
+PartitionTask::PartitionTask(JobContext& job, const plan::Scan& scan, const SourceOptions& options, std::string topic,
+                             PartitionId partition, std::vector<const plan::Node*> chain)
+    : job_(job),
+      eval_(job.evaluation()),
+      scan_(scan),
+      options_(options),
+      topic_(std::move(topic)),
+      partition_(partition) {
+  for (const plan::Node* node : chain) chain_.push_back(make_transform(*node));
+  const auto needed_of = [&](const TableFormats::One& format) {
+    std::vector<bool> needed;
+    for (const int column : format.columns) {
+      const auto index = static_cast<size_t>(column);
+      needed.push_back(index >= scan_.needed.size() || scan_.needed[index]);
+    }
+    return needed;
+  };
+  const TableFormats& formats = options_.formats;
+  if (formats.key)
+    key_decoder_ = make_decoder(formats.key->name, formats.key->options, formats.key->fields, needed_of(*formats.key));
+  value_decoder_ =
+      make_decoder(formats.value.name, formats.value.options, formats.value.fields, needed_of(formats.value));
+  for (size_t i = 0; i < scan_.physical.size(); ++i) {
+    if (i < scan_.needed.size() && !scan_.needed[i])
+      physical_.emplace_back();
+    else
+      physical_.emplace_back(std::in_place, scan_.physical[i].type);
+  }
+  for (const plan::MetadataColumn& column : scan_.metadata) metadata_.emplace_back(column.type);
+}
+
+void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> until,
+                        const std::function<void(Piece)>& give) {
+  eval_.now = {job_.now, 0};
+  for (const Bytes& bytes : batches) {
+    protocol::BatchIterator iterator(bytes);
+    while (const std::optional<protocol::RecordBatch> batch = iterator.next()) {
+      if (batch->next_offset() <= position_) continue;
+      if (until && batch->base_offset() >= *until) break;
+      if (!batch->is_control()) {
+        std::optional<protocol::RecordReader> reader;
+        try {
+          reader.emplace(*batch);
+        } catch (const std::exception& error) {
+          throw JobFailure("org.apache.kafka.common.KafkaException",
+                           "Received exception when fetching the next record from " + topic_ + "-" +
+                               std::to_string(partition_.value) +
+                               ". If needed, please seek past the record to continue consumption.");
+        }
+        memory_.push_back(reader->payload().owner());
+        while (const std::optional<protocol::RecordView> record = reader->next()) {
+          if (record->offset < position_) continue;
+          if (until && record->offset >= *until) break;
+          ++records_;
+          bytes_ += static_cast<int64_t>((record->value ? record->value->size() : 0) +
+                                         (record->key ? record->key->size() : 0));
+          add(*batch, *record);
+        }
+        // Views of legacy records live in their reader.
+        if (rows_ >= batch_rows || batch->is_legacy()) flush(give);
+      }
+      position_ = batch->next_offset();
+      if (until && position_ > *until) position_ = *until;
+    }
+  }
+  flush(give);
+}
+
+void PartitionTask::add(const protocol::RecordBatch& batch, const protocol::RecordView& record) {
+  const TableFormats& formats = options_.formats;
+  if (key_decoder_ && !key_decoder_->decode(record.key)) return;
+  RowKind kind = options_.upsert ? RowKind::update_after : RowKind::insert;
+  const bool tombstone = options_.upsert && !record.value;
+  if (tombstone)
+    kind = RowKind::delete_;
+  else if (!value_decoder_->decode(record.value))
+    return;
+
+  std::vector<const FieldSlot*> slots(physical_.size(), nullptr);
+  if (key_decoder_) {
+    for (size_t i = 0; i < formats.key->columns.size(); ++i)
+      slots[static_cast<size_t>(formats.key->columns[i])] = &key_decoder_->slots()[i];
+  }
+  if (!tombstone) {
+    for (size_t i = 0; i < formats.value.columns.size(); ++i)
+      slots[static_cast<size_t>(formats.value.columns[i])] = &value_decoder_->slots()[i];
+  }
+  for (size_t i = 0; i < physical_.size(); ++i) {
+    if (!physical_[i]) continue;
+    if (slots[i] == nullptr)
+      physical_[i]->append_null();
+    else
+      slots[i]->append_to(*physical_[i]);
+  }
+  for (size_t i = 0; i < metadata_.size(); ++i) metadata_[i].append(metadata(scan_.metadata[i].key, batch, record));
+  kinds_.push_back(kind);
+  records_of_rows_.push_back(record.value.value_or(std::string_view()));
+  ++rows_;
+}
+
+Value PartitionTask::metadata(const std::string& key, const protocol::RecordBatch& batch,
+                              const protocol::RecordView& record) const {
+  if (key == "topic") return Value::text(topic_);
+  if (key == "partition") return Value::integer(partition_.value);
+  if (key == "offset") return Value::integer(record.offset.value);
+  if (key == "timestamp") return Value::timestamp(record.timestamp.value);
+  if (key == "timestamp-type") {
+    if (batch.is_legacy() && record.timestamp.value < 0) return Value::text("NoTimestampType");
+    return Value::text(batch.is_log_append_time() ? "LogAppendTime" : "CreateTime");
+  }
+  if (key == "leader-epoch") {
+    if (batch.is_legacy() || batch.leader_epoch().value < 0) return {};
+    return Value::integer(batch.leader_epoch().value);
+  }
+  if (key == "headers") {
+    std::vector<Value> entries;
+    for (const protocol::HeaderView& header : record.headers()) {
+      entries.push_back(Value::text(header.key));
+      entries.push_back(header.value ? Value::text(*header.value) : Value());
+    }
+    return make_map(std::move(entries), DataType::map(DataType::string(), DataType::bytes()));
+  }
+  throw JobFailure("org.apache.flink.table.api.ValidationException", "Unknown metadata key '" + key + "'.");
+}
+
+Batch PartitionTask::source_rows() {
+  Batch source;
+  source.rows = rows_;
+  // Text columns look into the records, which the batch keeps.
+  auto memory = std::make_shared<std::vector<std::shared_ptr<const void>>>(std::move(memory_));
+  memory_ = {};
+  for (size_t i = 0; i < physical_.size(); ++i) {
+    if (!physical_[i]) {
+      source.columns.push_back(Column::constant(scan_.physical[i].type.with_nullable(true), Value(), rows_));
+      continue;
+    }
+    physical_[i]->keep(memory);
+    source.columns.push_back(physical_[i]->finish());
+    physical_[i].emplace(scan_.physical[i].type);
+  }
+  for (size_t i = 0; i < metadata_.size(); ++i) {
+    source.columns.push_back(metadata_[i].finish());
+    metadata_[i] = ColumnBuilder(scan_.metadata[i].type);
+  }
+  if (options_.upsert) source.kinds = std::move(kinds_);
+  kinds_.clear();
+  rows_ = 0;
+  return source;
+}
+
+// The rows [from, to) of the source, as far as the chain takes them.
+Batch PartitionTask::compute(const Batch& source, size_t from, size_t to) {
+  Batch part = source;
+  if (from > 0 || to < source.rows) {
+    std::vector<uint32_t> rows;
+    for (size_t row = from; row < to; ++row) rows.push_back(static_cast<uint32_t>(row));
+    part.selection = std::move(rows);
+  }
+  Batch out;
+  out.rows = part.rows;
+  out.selection = part.selection;
+  for (const ExprPtr& expr : scan_.outputs) out.columns.push_back(evaluate(*expr, part, eval_));
+  out.kinds = part.kinds;
+  for (const auto& transform : chain_) {
+    if (out.selected() == 0) break;
+    out = transform->apply(std::move(out), eval_);
+  }
+  return out;
+}
+
+// What goes wrong next to the source is reported with the record, and skipped when bad records are.
+void PartitionTask::fail_row(std::string_view record, const RunFailure& failure) const {
+  if (value_decoder_->ignores_errors()) return;
+  const JobFailure root(failure.java_class(), failure.message());
+  const auto [type, message] = value_decoder_->context(record);
+  if (type.empty()) throw root;
+  throw root.wrapped(type, message);
+}
+
+void PartitionTask::flush(const std::function<void(Piece)>& give) {
+  if (rows_ == 0) {
+    memory_.clear();
+    return;
+  }
+  const std::vector<std::string_view> records = std::move(records_of_rows_);
+  records_of_rows_ = {};
+  const std::vector<std::shared_ptr<const void>> memory = memory_;  // records are looked at when something fails
+  const Batch source = source_rows();
+  if (watermark_ != min_watermark) eval_.watermark = watermark_;
+
+  // With watermarks on every event, rows are cut where the watermark moves: what comes behind may be late.
+  std::vector<size_t> cuts;
+  std::vector<int64_t> marks;
+  if (scan_.watermark) {
+    Column column;
+    try {
+      column = evaluate(*scan_.watermark->watermark, source, eval_);
+    } catch (const RunFailure& failure) {
+      fail_row(records.front(), failure);
+      return;
+    }
+    for (size_t row = 0; row < source.rows; ++row) {
+      if (column.is_null(row)) continue;
+      const int64_t mark = column.at<TimestampValue>(row).millis;
+      if (mark <= watermark_) continue;
+      watermark_ = mark;
+      if (!options_.watermark_on_event) continue;
+      cuts.push_back(row + 1);
+      marks.push_back(mark);
+    }
+  }
+  if (cuts.empty() || cuts.back() < source.rows) {
+    cuts.push_back(source.rows);
+    marks.push_back(min_watermark);
+  }
+  size_t from = 0;
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    Piece piece;
+    if (marks[i] != min_watermark) piece.watermark = marks[i];
+    bool failed = false;
+    try {
+      piece.rows = compute(source, from, cuts[i]);
+    } catch (const RunFailure&) {
+      failed = true;
+    }
+    if (!failed) {
+      give(std::move(piece));
+    } else {
+      // Some row fails: one by one, to know which.
+      for (size_t row = from; row < cuts[i]; ++row) {
+        Piece one;
+        try {
+          one.rows = compute(source, row, row + 1);
+        } catch (const RunFailure& failure) {
+          fail_row(records[row], failure);
+        }
+        if (row + 1 == cuts[i]) one.watermark = piece.watermark;
+        give(std::move(one));
+      }
+    }
+    from = cuts[i];
+  }
+}
+
+}  // namespace millrace::processing

@@ -1,0 +1,213 @@
+#include "processing/jobs/checkpoint.h"
+
+#include <charconv>
+#include <stdexcept>
+
+#include "processing/operators/operator.h"
+#include "protocol/record_batch.h"
+#include "runtime/shard.h"
+
+namespace millrace::processing {
+
+namespace {
+
+constexpr int64_t format_version = 1;
+constexpr size_t chunk_size = 400'000;  // a batch stays well below the broker's largest message
+
+std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
+  return std::to_string(epoch) + "/" + std::to_string(chunk) + "/" + std::to_string(chunks);
+}
+
+struct Key {
+  int64_t epoch = -1;
+  size_t chunk = 0;
+  size_t chunks = 0;
+  bool done = false;
+};
+
+std::optional<Key> parse_key(std::string_view text) {
+  Key key;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  auto parsed = std::from_chars(at, end, key.epoch);
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '/') return std::nullopt;
+  at = parsed.ptr + 1;
+  if (std::string_view(at, static_cast<size_t>(end - at)) == "done") {
+    key.done = true;
+    return key;
+  }
+  parsed = std::from_chars(at, end, key.chunk);
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '/') return std::nullopt;
+  parsed = std::from_chars(parsed.ptr + 1, end, key.chunks);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return key;
+}
+
+}  // namespace
+
+std::string Epoch::encode() const {
+  std::string out;
+  append_int(out, format_version);
+  append_int(out, number);
+  append_int(out, last ? 1 : 0);
+  append_int(out, static_cast<int64_t>(sources.size()));
+  for (const Source& source : sources) {
+    append_int(out, source.source);
+    append_bytes(out, source.topic);
+    append_int(out, source.partition);
+    append_int(out, source.position);
+    append_int(out, source.stop);
+    append_int(out, source.watermark);
+    append_int(out, source.finished ? 1 : 0);
+  }
+  append_int(out, producer);
+  append_int(out, static_cast<int64_t>(sequences.size()));
+  for (const auto& [to, next] : sequences) {
+    append_bytes(out, to.topic);
+    append_int(out, to.partition.value);
+    append_int(out, next);
+  }
+  append_bytes(out, state);
+  append_int(out, static_cast<int64_t>(outputs.size()));
+  for (const Output& output : outputs) {
+    append_bytes(out, output.to.topic);
+    append_int(out, output.to.partition.value);
+    append_int(out, output.last_sequence);
+    append_bytes(out, output.batch.text());
+  }
+  return out;
+}
+
+Epoch Epoch::decode(std::string_view in) {
+  if (read_int(in) != format_version) throw std::runtime_error("the checkpoint has another format");
+  Epoch epoch;
+  epoch.number = read_int(in);
+  epoch.last = read_int(in) != 0;
+  for (int64_t n = read_int(in); n > 0; --n) {
+    Source source;
+    source.source = static_cast<int32_t>(read_int(in));
+    source.topic = read_bytes(in);
+    source.partition = static_cast<int32_t>(read_int(in));
+    source.position = read_int(in);
+    source.stop = read_int(in);
+    source.watermark = read_int(in);
+    source.finished = read_int(in) != 0;
+    epoch.sources.push_back(std::move(source));
+  }
+  epoch.producer = read_int(in);
+  for (int64_t n = read_int(in); n > 0; --n) {
+    TopicPartition to;
+    to.topic = read_bytes(in);
+    to.partition = PartitionId(static_cast<int32_t>(read_int(in)));
+    epoch.sequences[std::move(to)] = static_cast<int32_t>(read_int(in));
+  }
+  epoch.state = read_bytes(in);
+  for (int64_t n = read_int(in); n > 0; --n) {
+    Output output;
+    output.to.topic = read_bytes(in);
+    output.to.partition = PartitionId(static_cast<int32_t>(read_int(in)));
+    output.last_sequence = static_cast<int32_t>(read_int(in));
+    output.batch = Bytes::copy_of(read_bytes(in));
+    epoch.outputs.push_back(std::move(output));
+  }
+  return epoch;
+}
+
+Task<std::optional<CheckpointLog::Found>> CheckpointLog::open() {
+  const ErrorCode created = co_await writer_.create(topic_, 1, true);
+  if (created != ErrorCode::none && created != ErrorCode::topic_already_exists)
+    throw std::runtime_error("cannot make the topic " + topic_);
+  const PartitionBounds bounds = co_await reader_.bounds(topic_, PartitionId(0));
+  end_ = bounds.end.value;
+
+  std::optional<Found> found;
+  Key open_epoch;
+  std::string gathered;
+  int64_t gathered_from = 0;
+  Offset at = bounds.start;
+  while (at < bounds.end) {
+    const ScanResult part = co_await reader_.scan(topic_, PartitionId(0), at, 1 << 20, after(std::chrono::seconds(10)));
+    if (part.error != ErrorCode::none || part.batches.empty())
+      throw std::runtime_error("cannot read the topic " + topic_);
+    for (const Bytes& bytes : part.batches) {
+      protocol::BatchIterator batches(bytes);
+      while (const std::optional<protocol::RecordBatch> batch = batches.next()) {
+        if (batch->next_offset() <= at) continue;
+        protocol::RecordReader records(*batch);
+        while (const std::optional<protocol::RecordView> record = records.next()) {
+          if (record->offset < at || !record->key) continue;
+          const std::optional<Key> key = parse_key(*record->key);
+          if (!key) continue;
+          if (key->done) {
+            if (found && found->epoch.number == key->epoch) found->done = true;
+            continue;
+          }
+          if (key->chunk == 0) {
+            open_epoch = *key;
+            gathered.clear();
+            gathered_from = record->offset.value;
+          } else if (key->epoch != open_epoch.epoch || key->chunk != open_epoch.chunk + 1) {
+            open_epoch = {};
+            continue;
+          }
+          open_epoch.chunk = key->chunk;
+          gathered += record->value.value_or(std::string_view());
+          if (key->chunk + 1 == key->chunks) {
+            found = Found{Epoch::decode(gathered), false};
+            epoch_start_ = gathered_from;
+            open_epoch = {};
+          }
+        }
+        at = batch->next_offset();
+      }
+    }
+  }
+  co_return found;
+}
+
+Task<ErrorCode> CheckpointLog::append(Bytes batch, int records) {
+  const auto size = static_cast<int64_t>(batch.size());
+  ErrorCode error = ErrorCode::none;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    error = co_await writer_.append(topic_, PartitionId(0), batch);
+    if (error == ErrorCode::none) {
+      end_ += records;
+      bytes_since_trim_ += size;
+      break;
+    }
+    co_await sleep_until(after(std::chrono::milliseconds(100)));
+  }
+  co_return error;
+}
+
+Task<ErrorCode> CheckpointLog::write(const Epoch& epoch) {
+  const std::string bytes = epoch.encode();
+  const size_t chunks = std::max<size_t>(1, (bytes.size() + chunk_size - 1) / chunk_size);
+  const int64_t from = end_;
+  for (size_t i = 0; i < chunks; ++i) {
+    protocol::BatchBuilder builder;
+    builder.add(Shard::current().clock().wall_now(), key_of(epoch.number, i, chunks),
+                std::string_view(bytes).substr(i * chunk_size, chunk_size));
+    Bytes batch = builder.build();
+    const ErrorCode error = co_await append(std::move(batch), 1);
+    if (error != ErrorCode::none) co_return error;
+  }
+  epoch_start_ = from;
+  co_return ErrorCode::none;
+}
+
+Task<ErrorCode> CheckpointLog::mark_done(int64_t number) {
+  protocol::BatchBuilder builder;
+  builder.add(Shard::current().clock().wall_now(), std::to_string(number) + "/done", "");
+  Bytes batch = builder.build();
+  co_return co_await append(std::move(batch), 1);
+}
+
+Task<void> CheckpointLog::trim() {
+  bytes_since_trim_ = 0;
+  co_await writer_.delete_before(topic_, PartitionId(0), Offset(epoch_start_));
+}
+
+Task<void> CheckpointLog::remove() { co_await writer_.remove(topic_); }
+
+}  // namespace millrace::processing

@@ -1,0 +1,176 @@
+// A running job: a plan, its sources and sinks, and what it has done so far.
+//
+//   fetchers (one per partition) → channel → run(): decode, operators, sinks → epoch
+//
+// run() is the one that decides; it takes one piece of one partition at a time, lets others run in between, and ends an
+// epoch when it is time (checkpoint.h). Rows for a client go to a bounded queue; while it is full the job stands still.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "processing/connectors/partition_task.h"
+#include "processing/jobs/checkpoint.h"
+#include "processing/jobs/graph.h"
+#include "processing/jobs/job_failure.h"
+#include "processing/ports.h"
+#include "runtime/channel.h"
+#include "runtime/gate.h"
+
+namespace millrace::processing {
+
+enum class JobState : uint8_t { created, running, finished, failed, canceled };
+std::string_view to_text(JobState);  // RUNNING …
+inline bool is_over(JobState s) { return s >= JobState::finished; }
+
+// Rows on their way to whoever asked.
+class ResultQueue {
+ public:
+  explicit ResultQueue(size_t limit = 4096) : limit_(limit) {}
+
+  void push(ResultRow row);
+  void end(std::optional<JobFailure> failure);
+  bool full() const { return rows_.size() >= limit_; }
+  // Waits for rows, the end, or the deadline; takes at most `most`.
+  Task<std::vector<ResultRow>> take(size_t most, MonoTime deadline);
+  bool ended() const { return ended_ && rows_.empty(); }
+  const std::optional<JobFailure>& failure() const { return failure_; }
+  Task<void> wait_for_room(MonoTime deadline);
+  void wake() { changed_.notify(); }
+
+ private:
+  size_t limit_;
+  std::deque<ResultRow> rows_;
+  bool ended_ = false;
+  std::optional<JobFailure> failure_;
+  Event changed_;
+};
+
+struct PartitionStatus {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t position = 0;
+  int64_t log_end = 0;
+  std::optional<int64_t> watermark;
+  bool idle = false;
+  bool finished = false;
+  int64_t backlog() const { return finished ? 0 : log_end - position; }
+};
+
+struct JobStatus {
+  std::string id;
+  std::string name;
+  JobState state = JobState::created;
+  int64_t started = 0;  // wall clock, milliseconds
+  int64_t ended = 0;
+  int64_t records_in = 0;
+  int64_t bytes_in = 0;
+  int64_t records_out = 0;
+  int64_t late_dropped = 0;
+  int64_t epochs = 0;
+  std::optional<int64_t> watermark;  // the least of the sources'
+  std::vector<PartitionStatus> partitions;
+  std::vector<std::string> warnings;
+  std::optional<JobFailure> failure;
+};
+
+struct JobSetup {
+  std::string id;
+  std::string name;
+  plan::Plan plan;
+  bool stored = false;      // keeps checkpoints
+  ProducerId producer{-1};  // −1: gets one when it first writes
+  std::shared_ptr<ResultQueue> results;
+  std::function<void(std::string)> print;
+  Millis epoch_interval{1000};
+};
+
+class Job {
+ public:
+  Job(TopicReader& reader, TopicWriter& writer, JobSetup setup);
+  ~Job();
+
+  // Until the job is over; never throws: see status().
+  Task<void> run();
+  // Ends it soon. `drain`: as if all sources had ended.
+  void stop(bool keep_output, bool drain);
+  // Ends run() without ending the job: it goes on from its last epoch after a restart.
+  void suspend();
+
+  // Removes its checkpoints: after it is over, and after its definition is gone.
+  Task<void> forget();
+
+  JobStatus status() const;
+  JobState state() const { return state_; }
+  Task<void> wait_until_over();
+
+ private:
+  struct Partition;
+  struct SourceRun;
+  struct Fetched;
+
+  Task<void> prepare();
+  Task<void> find_partitions(SourceRun& source);
+  Task<void> find_sink_partitions();
+  Task<Offset> resolve(const SourceRun& source, const std::string& topic, PartitionId partition,
+                       const ScanPosition& position, bool is_stop);
+  void restore(const Epoch& epoch);
+  void start_fetching();
+  Task<void> fetch(size_t source, size_t partition);
+  Task<void> work();
+  void take(const Fetched& fetched);
+  void run_constant_sources();
+  void tick();
+  void finish_partition(SourceRun& source, size_t partition);
+  bool sources_finished() const;
+  bool epoch_due() const;
+  Task<void> end_epoch(bool last);
+  Epoch snapshot(bool last);
+  Task<void> deliver(std::vector<Epoch::Output> outputs, bool again);
+  Task<void> append_output(Epoch::Output output);
+  void note_warnings();
+  void set_now();
+  void fail(JobFailure failure);
+
+  TopicReader& reader_;
+  TopicWriter& writer_;
+  JobSetup setup_;
+  JobContext context_;
+  Outbox outbox_;
+  std::map<std::string, int> sink_partitions_;
+  std::unique_ptr<Graph> graph_;
+  std::vector<std::unique_ptr<SourceRun>> sources_;
+  std::unique_ptr<CheckpointLog> checkpoints_;
+  std::map<TopicPartition, int32_t> sequences_;
+
+  Channel<std::unique_ptr<Fetched>> events_;
+  Gate fetchers_;
+  Event fetch_stop_;
+  bool closing_ = false;
+
+  JobState state_ = JobState::created;
+  std::optional<JobFailure> failure_;
+  int64_t started_ = 0;
+  int64_t ended_ = 0;
+  Event over_;
+
+  bool stop_requested_ = false;
+  bool keep_output_ = true;
+  bool drain_ = false;
+  bool suspended_ = false;
+  bool already_over_ = false;  // found so when restarted
+  bool dirty_ = false;         // something happened since the last epoch
+  bool done_marked_ = true;    // the last epoch is known to be in its topics
+  int64_t epoch_ = 0;
+  size_t last_state_bytes_ = 0;
+  MonoTime last_epoch_{};
+  MonoTime next_tick_{};
+  Millis tick_interval_{200};
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace millrace::processing
