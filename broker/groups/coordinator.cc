@@ -265,10 +265,10 @@ Task<bool> GroupCoordinator::settle(SlotPtr slot) {
 
 void GroupCoordinator::carry_out(const SlotPtr& slot, const EntryPtr& entry, Actions actions) {
   for (Answer& answer : actions.answers) {
-    const auto waiter = parked_.find(answer.reply);
-    if (waiter == parked_.end()) continue;
-    waiter->second->answer = std::move(answer);
-    waiter->second->answered.notify();
+    auto node = parked_.extract(answer.reply);
+    if (node.empty()) continue;
+    node.mapped()->answer = std::move(answer);
+    node.mapped()->answered.notify();
   }
   for (Store& what : actions.stores) gate_.spawn(store(slot, entry, std::move(what)));
   if (entry->group.state() == GroupState::dead)
@@ -307,16 +307,15 @@ void GroupCoordinator::drop(Slot& slot, const EntryPtr& entry) {
   if (found != slot.groups.end() && found->second == entry) slot.groups.erase(found);
 }
 
-ReplyToken GroupCoordinator::park() {
-  const ReplyToken token = ++last_token_;
-  parked_.emplace(token, std::make_shared<Parked>());
-  return token;
+GroupCoordinator::ParkedPtr GroupCoordinator::park() {
+  ParkedPtr parked = std::make_shared<Parked>();
+  parked->token = ++last_token_;
+  parked_.emplace(parked->token, parked);
+  return parked;
 }
 
-Task<Answer> GroupCoordinator::answer_of(ReplyToken token) {
-  const std::shared_ptr<Parked> parked = parked_.at(token);
+Task<Answer> GroupCoordinator::answer_of(ParkedPtr parked) {
   while (!parked->answer) co_await parked->answered.wait();
-  parked_.erase(token);
   co_return std::move(*parked->answer);
 }
 

@@ -106,9 +106,11 @@ class GroupCoordinator {
   // A request on its way: close() waits for it.
   class Request;
   struct Parked {
+    ReplyToken token = 0;
     std::optional<Answer> answer;
     Event answered;
   };
+  using ParkedPtr = std::shared_ptr<Parked>;
 
   Moment now() const;
   SlotPtr slot_at(PartitionId partition);
@@ -134,8 +136,8 @@ class GroupCoordinator {
   Task<void> store(SlotPtr slot, EntryPtr entry, Store what);
   void arm(const SlotPtr& slot, const EntryPtr& entry);
   void drop(Slot& slot, const EntryPtr& entry);
-  ReplyToken park();
-  Task<Answer> answer_of(ReplyToken token);
+  ParkedPtr park();
+  static Task<Answer> answer_of(ParkedPtr parked);
   std::string fresh_member_id(std::string_view prefix);
 
   Task<void> keep_retention();
@@ -147,7 +149,7 @@ class GroupCoordinator {
   OffsetsLog& log_;
   const GroupSettings settings_;
   std::vector<SlotPtr> slots_;
-  std::unordered_map<ReplyToken, std::shared_ptr<Parked>> parked_;
+  std::unordered_map<ReplyToken, ParkedPtr> parked_;  // not answered yet
   ReplyToken last_token_ = 0;
   bool closing_ = false;
   Event stop_;

@@ -50,7 +50,8 @@ Task<protocol::JoinGroupResponse> GroupCoordinator::join(Caller caller, protocol
     if (!request.member_id.empty()) co_return refuse(ErrorCode::unknown_member_id, request.member_id, caller.version);
     entry = create_group(**slot, request.group_id);
   }
-  Join join{.reply = park(),
+  const ParkedPtr parked = park();
+  Join join{.reply = parked->token,
             .member_id = request.member_id,
             .instance_id = request.group_instance_id,
             .client_id = caller.client_id,
@@ -71,7 +72,7 @@ Task<protocol::JoinGroupResponse> GroupCoordinator::join(Caller caller, protocol
     actions.stores = std::move(kept.stores);
   }
   carry_out(*slot, entry, std::move(actions));
-  Answer answer = co_await answer_of(join.reply);
+  Answer answer = co_await answer_of(parked);
   co_return to_response(std::get<JoinAnswer>(std::move(answer.body)), caller.version);
 }
 
@@ -93,7 +94,8 @@ Task<protocol::SyncGroupResponse> GroupCoordinator::sync(Caller caller, protocol
     response.error = slot ? ErrorCode::unknown_member_id : slot.error();
     co_return response;
   }
-  Sync sync{.reply = park(),
+  const ParkedPtr parked = park();
+  Sync sync{.reply = parked->token,
             .member_id = request.member_id,
             .instance_id = request.group_instance_id,
             .generation = request.generation_id,
@@ -104,7 +106,7 @@ Task<protocol::SyncGroupResponse> GroupCoordinator::sync(Caller caller, protocol
   }
   Actions actions = entry->group.step(sync, now());
   carry_out(*slot, entry, std::move(actions));
-  Answer answer = co_await answer_of(sync.reply);
+  Answer answer = co_await answer_of(parked);
   SyncAnswer& body = std::get<SyncAnswer>(answer.body);
   response.error = body.error;
   response.protocol_type = std::move(body.protocol_type);
@@ -149,13 +151,14 @@ Task<protocol::LeaveGroupResponse> GroupCoordinator::leave(Caller caller, protoc
 
   std::vector<ErrorCode> errors(request.members.size(), ErrorCode::unknown_member_id);
   if (const EntryPtr entry = find(**slot, request.group_id)) {
-    Leave leave{.reply = park(), .members = {}};
+    const ParkedPtr parked = park();
+    Leave leave{.reply = parked->token, .members = {}};
     for (const protocol::LeaveGroupRequestMember& member : request.members) {
       leave.members.push_back({member.member_id, member.group_instance_id});
     }
     Actions actions = entry->group.step(leave, now());
     carry_out(*slot, entry, std::move(actions));
-    Answer answer = co_await answer_of(leave.reply);
+    Answer answer = co_await answer_of(parked);
     LeaveAnswer& body = std::get<LeaveAnswer>(answer.body);
     response.error = body.error;
     errors = std::move(body.members);
