@@ -360,9 +360,10 @@ Task<ErrorCode> Controller::ensure_topic(TopicWish wish) {
 Task<Outcome> Controller::delete_topic(TopicId id) {
   co_await take_turn();
   Outcome outcome;
+  replication::Topic topic;
   std::exception_ptr error;
   try {
-    const replication::Topic topic = log_->image().topic(id);
+    topic = log_->image().topic(id);
     if (!topic) {
       outcome = failure(ErrorCode::unknown_topic_id, "This server does not host this topic ID.");
     } else {
@@ -376,6 +377,7 @@ Task<Outcome> Controller::delete_topic(TopicId id) {
   }
   end_turn();
   if (error) std::rethrow_exception(error);
+  if (topic && topic_deleted_) co_await topic_deleted_(topic->name, static_cast<int>(topic->partitions.size()));
   co_return outcome;
 }
 

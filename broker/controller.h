@@ -4,6 +4,7 @@
 // Lives on shard 0. Decisions are taken one after the other.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,10 @@ class Controller {
   // Ids are taken in blocks of a thousand; what is left of a block is lost at a restart.
   Task<ProducerId> next_producer_id();
 
+  // Told of every topic that is gone, before the deletion is answered.
+  using TopicDeleted = std::function<Task<void>(std::string name, int partitions)>;
+  void on_topic_deleted(TopicDeleted hook) { topic_deleted_ = std::move(hook); }
+
   // Creates one of the broker's own topics when it is missing.
   Task<ErrorCode> ensure_topic(TopicWish wish);
 
@@ -100,6 +105,7 @@ class Controller {
   int64_t broker_epoch_ = -1;
   ProducerId next_producer_{0};
   ProducerId producer_block_end_{0};
+  TopicDeleted topic_deleted_;
   bool deciding_ = false;
   Event decided_;
   bool stopping_ = false;

@@ -1,10 +1,6 @@
 #include "broker/serve.h"
 
-#include <unistd.h>
-
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "broker/logging.h"
 #include "broker/server.h"
@@ -31,16 +27,7 @@ share.coordinator.state.topic.min.isr=1
 )";
 
 Config read_config(const ServeOptions& options) {
-  Properties properties;
-  if (options.file) {
-    std::ifstream file(*options.file);
-    if (!file) throw ConfigError("cannot read " + *options.file);
-    std::ostringstream text;
-    text << file.rdbuf();
-    properties = parse_properties(text.str());
-  } else {
-    properties = parse_properties(embedded_default);
-  }
+  Properties properties = parse_properties(options.properties.value_or(embedded_default));
   Properties overrides;
   for (const std::string& item : options.overrides) {
     const size_t equals = item.find('=');
@@ -48,21 +35,14 @@ Config read_config(const ServeOptions& options) {
     overrides[item.substr(0, equals)] = item.substr(equals + 1);
   }
   // Moving the embedded default to another port moves what it tells clients.
-  if (!options.file && overrides.contains("listeners") && !overrides.contains("advertised.listeners")) {
+  if (!options.properties && overrides.contains("listeners") && !overrides.contains("advertised.listeners")) {
     properties.erase("advertised.listeners");
   }
   return Config(std::move(properties), overrides);
 }
 
-std::string host_name(bool embedded) {
-  if (embedded) return "localhost";
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
-  return name;
-}
-
 Task<int> run(real::World& world, const Config& config, const ServeOptions& options) {
-  ServerOptions server_options{config, host_name(!options.file), options.cluster_id};
+  ServerOptions server_options{config, options.host_name, options.cluster_id};
   Server server(std::move(server_options), world.shards());
   Event stop;
   bool stop_wanted = false;

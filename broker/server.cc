@@ -13,7 +13,12 @@ constexpr std::chrono::seconds drain_time(5);
 }  // namespace
 
 Server::Server(ServerOptions options, std::vector<Shard*> shards)
-    : options_(std::move(options)), broker_(options_.config, std::move(shards)) {
+    : options_(std::move(options)),
+      broker_(options_.config, std::move(shards)),
+      offsets_log_(broker_),
+      groups_(offsets_log_, group_settings(broker_.config())),
+      topics_(broker_, groups_),
+      group_services_{broker_.first_shard(), groups_, offsets_log_, finder_} {
   fill_dispatch();
 }
 
@@ -29,6 +34,28 @@ void Server::fill_dispatch() {
   add_topics(dispatch_, broker_);
   add_configs(dispatch_, broker_);
   add_cluster(dispatch_, broker_);
+  finder_.add(CoordinatorType::group, [this](RequestContext context, std::string group) {
+    return locate_group(std::move(context), std::move(group));
+  });
+  add_group_handlers(dispatch_, group_services_);
+}
+
+Task<Located> Server::locate_group(RequestContext context, std::string group) {
+  auto ask = [this, &group] { return groups_.locate(group); };
+  const std::expected<PartitionId, ErrorCode> partition = co_await on(broker_.first_shard(), std::move(ask));
+  if (!partition) co_return Located{partition.error()};
+  const Address& address = broker_.advertised(context.peer->listener);
+  co_return Located{ErrorCode::none, broker_.id(), address.host, address.port};
+}
+
+// What was committed for it means nothing any more; without its own topic the coordinator has nothing at all.
+Task<void> Server::topic_deleted(std::string name, int partitions) {
+  if (name == groups::offsets_topic) {
+    for (int i = 0; i < partitions; ++i) groups_.resign(PartitionId(i));
+    co_return;
+  }
+  std::vector<std::string> names{name};
+  co_await groups_.topics_deleted(std::move(names));
 }
 
 Task<void> Server::start() {
@@ -39,12 +66,13 @@ Task<void> Server::start() {
   log_info("Cluster ID = " + storage_->cluster_id());
   co_await listen();
   controller_ = std::make_unique<Controller>(broker_, *storage_);
+  controller_->on_topic_deleted(
+      [this](std::string name, int partitions) { return topic_deleted(std::move(name), partitions); });
   broker_.set_controller(controller_.get());
   controller_started_ = true;
   co_await controller_->start();
-  offsets_log_ = std::make_unique<PartitionOffsetsLog>(broker_);
-  groups_ = std::make_unique<groups::GroupCoordinator>(*offsets_log_, group_settings(broker_.config()));
-  groups_->start();
+  groups_started_ = true;
+  groups_.start();
   for (const Open& open : listeners_) accepting_.spawn(accept(open.listener.get(), open.name));
   for (const Endpoint& endpoint : broker_.advertised()) {
     log_info("Clients of " + endpoint.listener + " are told to connect to " + to_string(endpoint.address));
@@ -134,7 +162,7 @@ Task<void> Server::stop() {
     };
     co_await on(*shard, std::move(wake));
   }
-  if (groups_) co_await groups_->close();
+  if (groups_started_) co_await groups_.close();
   const MonoTime deadline = after(drain_time);
   while (!sessions_.empty() && now() < deadline) co_await session_ended_.wait(deadline);
   for (Session* session : sessions_) session->close();

@@ -13,9 +13,11 @@
 #include "broker/controller.h"
 #include "broker/dispatch.h"
 #include "broker/groups/coordinator.h"
+#include "broker/handlers/group_handlers.h"
 #include "broker/offsets_log.h"
 #include "broker/session.h"
 #include "broker/storage.h"
+#include "broker/topic_ports.h"
 #include "runtime/gate.h"
 
 namespace millrace::broker {
@@ -44,7 +46,9 @@ class Server {
   Controller& controller() { return *controller_; }
   const Dispatch& dispatch() const { return dispatch_; }
   Dispatch& dispatch() { return dispatch_; }
-  groups::GroupCoordinator& groups() { return *groups_; }
+  groups::GroupCoordinator& groups() { return groups_; }
+  // What jobs read and write through.
+  TopicPorts& topics() { return topics_; }
   // The port in use; of the first listener unless named.
   uint16_t port(std::string_view listener = {}) const;
 
@@ -53,6 +57,8 @@ class Server {
   Task<void> accept(Listener* listener, std::string name);
   Task<void> serve(std::unique_ptr<Connection> connection, std::string listener);
   void fill_dispatch();
+  Task<Located> locate_group(RequestContext context, std::string group);
+  Task<void> topic_deleted(std::string name, int partitions);
 
   struct Open {
     std::string name;
@@ -63,8 +69,11 @@ class Server {
   Broker broker_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Controller> controller_;
-  std::unique_ptr<PartitionOffsetsLog> offsets_log_;
-  std::unique_ptr<groups::GroupCoordinator> groups_;
+  PartitionOffsetsLog offsets_log_;
+  groups::GroupCoordinator groups_;
+  TopicPorts topics_;
+  CoordinatorFinder finder_;
+  GroupServices group_services_;
   Dispatch dispatch_;
   std::vector<Open> listeners_;
   std::list<Session*> sessions_;
@@ -74,6 +83,7 @@ class Server {
   Gate accepting_;
   Gate serving_;
   bool controller_started_ = false;
+  bool groups_started_ = false;
   bool stopped_ = false;
 };
 

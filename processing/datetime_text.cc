@@ -1,5 +1,7 @@
 #include "processing/datetime_text.h"
 
+#include <algorithm>
+
 #include "processing/calendar.h"
 
 namespace millrace::processing {
@@ -124,8 +126,9 @@ std::optional<TimestampValue> parse_timestamp(std::string_view text, int precisi
   std::optional<int> month = take_digits(text, 1, 2);
   if (!month || !take(text, '-')) return std::nullopt;
   std::optional<int> day = take_digits(text, 1, 2);
-  if (!day || *month < 1 || *month > 12 || *day < 1 || *day > days_in_month(*year, *month)) return std::nullopt;
-  int64_t seconds = days_from_civil(*year, *month, *day) * 86'400;
+  if (!day || *year < 1 || *month < 1 || *month > 12 || *day < 1 || *day > 31) return std::nullopt;
+  // A day the month does not have means its last, as for Java's formatters.
+  int64_t seconds = days_from_civil(*year, *month, std::min(*day, days_in_month(*year, *month))) * 86'400;
   int64_t nanos = 0;
   if (!text.empty()) {
     if (!take(text, ' ')) return std::nullopt;

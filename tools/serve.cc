@@ -1,5 +1,9 @@
 // `millrace serve [FILE] [--override key=value]…`
+#include <unistd.h>
+
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "broker/serve.h"
@@ -18,6 +22,11 @@ constexpr const char* help =
     "                         under ./millrace-data\n"
     "  --override key=value   sets one key on top of the file; may be repeated\n"
     "  --cluster-id ID        for the first start on empty directories, which formats them; random otherwise\n";
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
+}
 
 }  // namespace
 
@@ -41,8 +50,16 @@ int serve_main(int argc, char** argv) {
       options.overrides.emplace_back(item);
     } else if (const char* id = value_of("--cluster-id")) {
       options.cluster_id = id;
-    } else if (!argument.starts_with('-') && !options.file) {
-      options.file = argument;
+    } else if (!argument.starts_with('-') && !options.properties) {
+      std::ifstream file{std::string(argument)};
+      if (!file) {
+        std::fprintf(stderr, "millrace serve: cannot read %s\n", argv[i]);
+        return 1;
+      }
+      std::ostringstream text;
+      text << file.rdbuf();
+      options.properties = text.str();
+      options.host_name = host_name();
     } else {
       std::fprintf(stderr, "millrace serve: cannot make sense of '%s'\n\n%s", argv[i], help);
       return 2;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "processing/functions/base64.h"
 #include "processing/functions/utf8.h"
 #include "processing/time_zone.h"
 
@@ -62,33 +63,11 @@ std::string json_object_text(std::vector<std::pair<std::string, std::string>> me
 
 namespace {
 
-std::string base64(std::string_view bytes) {
-  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  size_t i = 0;
-  for (; i + 2 < bytes.size(); i += 3) {
-    uint32_t v = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16 |
-                 static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8 |
-                 static_cast<unsigned char>(bytes[i + 2]);
-    for (int shift = 18; shift >= 0; shift -= 6) out += digits[(v >> shift) & 63];
-  }
-  if (size_t left = bytes.size() - i; left > 0) {
-    uint32_t v = static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])) << 16;
-    if (left == 2) v |= static_cast<uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8;
-    out += digits[(v >> 18) & 63];
-    out += digits[(v >> 12) & 63];
-    out += left == 2 ? digits[(v >> 6) & 63] : '=';
-    out += '=';
-  }
-  return out;
-}
-
 std::string iso_timestamp(TimestampValue t) {
   std::string text = timestamp_text(t, 9);
   text[text.find(' ')] = 'T';
   while (text.back() == '0') text.pop_back();
   if (text.back() == '.') text.pop_back();
-  if (text.ends_with(":00") && text.size() == 19) return text;
   return text;
 }
 
@@ -115,7 +94,7 @@ std::string json_text(const Value& value, const DataType& type) {
       return decimal_text(value.as_decimal(), type.scale);
     case TypeRoot::binary:
     case TypeRoot::varbinary:
-      return json_quoted(base64(value.as_text()));
+      return json_quoted(to_base64(value.as_text()));
     case TypeRoot::timestamp:
       return json_quoted(iso_timestamp(value.as_timestamp()));
     case TypeRoot::timestamp_ltz:

@@ -83,18 +83,18 @@ void Grammar::fail_here(bool name_allowed) { fail_at(at_, 1, name_allowed || nam
 
 void Grammar::fail_at(size_t index, size_t count, bool name_allowed) {
   const Token& first = tokens_[std::min(index, tokens_.size() - 1)];
+  Pos pos{first.pos.line, first.pos.column, first.pos.line, first.pos.column};
   if (name_allowed && first.kind == TokenKind::word && is_keyword(first.upper)) {
     fail_parse(fmt::format("Incorrect syntax near the keyword '{}' at line {}, column {}.", first.image, first.pos.line,
                            first.pos.column),
-               first.pos);
+               pos);
   }
   std::string found;
   for (size_t i = index; i < index + count && i < tokens_.size(); ++i) {
     if (!found.empty()) found += ' ';
     found += tokens_[i].kind == TokenKind::end ? "<EOF>" : escaped(tokens_[i].image);
   }
-  fail_parse(fmt::format("Encountered \"{}\" at line {}, column {}.", found, first.pos.line, first.pos.column),
-             first.pos);
+  fail_parse(fmt::format("Encountered \"{}\" at line {}, column {}.", found, first.pos.line, first.pos.column), pos);
 }
 
 bool Grammar::is_name(size_t ahead) const {

@@ -27,10 +27,10 @@ struct ResultTable {
 
 struct Planned {
   enum class Kind {
-    done,      // nothing to show but OK
-    table,     // SHOW, DESCRIBE, EXPLAIN: rows in `table`
-    query,     // a job whose sink is the client
-    insert,    // a job that writes tables (INSERT, statement set, CREATE TABLE … AS)
+    done,    // nothing to show but OK
+    table,   // SHOW, DESCRIBE, EXPLAIN: rows in `table`
+    query,   // a job whose sink is the client
+    insert,  // a job that writes tables (INSERT, statement set, CREATE TABLE … AS)
     show_jobs,
     describe_job,  // job_id
     stop_job,      // job_id, with_savepoint, drain

@@ -4,13 +4,15 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
+
 namespace millrace::real {
 
 namespace {
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-constexpr size_t stack_bytes = 1 << 20;  // their frames are larger
+constexpr size_t least_stack_bytes = 1 << 20;  // their frames are larger
 #else
-constexpr size_t stack_bytes = 128 << 10;
+constexpr size_t least_stack_bytes = 64 << 10;
 #endif
 }  // namespace
 
@@ -33,7 +35,7 @@ void BlockingPool::submit(std::move_only_function<void()> work) {
   }
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, stack_bytes);
+  pthread_attr_setstacksize(&attributes, std::max(stack_bytes_, least_stack_bytes));
   // Signals are for shard 0.
   sigset_t all;
   sigset_t before;

@@ -15,7 +15,7 @@ namespace millrace::real {
 
 class BlockingPool {
  public:
-  explicit BlockingPool(int most_threads) : most_threads_(most_threads) {}
+  BlockingPool(int most_threads, size_t stack_bytes) : most_threads_(most_threads), stack_bytes_(stack_bytes) {}
   ~BlockingPool() { stop(); }
   BlockingPool(const BlockingPool&) = delete;
 
@@ -66,6 +66,7 @@ class BlockingPool {
   void work_until_stopped();
 
   const int most_threads_;
+  const size_t stack_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::move_only_function<void()>> queue_;

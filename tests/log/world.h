@@ -22,7 +22,9 @@ inline Task<std::unique_ptr<Log>> open_orders(LogConfig config = {}, OpenState s
 
 // One node, and a way to run code on it.
 struct LogWorld {
-  explicit LogWorld(uint64_t seed = 1) : world(seed), node(world.add_node("broker")) {}
+  explicit LogWorld(uint64_t seed = 1) : world(seed), node(world.add_node("broker")) {
+    disk().put("/data/meta.properties", "");  // the log directory is there, durably
+  }
 
   void run(std::function<Task<void>()> body) { world.run(node, std::move(body)); }
   sim::SimDisk& disk() { return node.disk(); }

@@ -1,0 +1,211 @@
+// What only the real world does: signals, other processes, running out of descriptors, bugs that must not go unnoticed.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <stdexcept>
+
+#include "runtime/gate.h"
+#include "runtime/real/world.h"
+#include "tests/sim/world.h"
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How a child process that runs `body` ends: the signal that killed it, else minus its exit code.
+int fate_of(const std::function<int()>& body) {
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGABRT, SIG_DFL);
+    const int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 2);
+    _exit(body());
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+TEST_CASE("a world gives what its main returns or throws") {
+  real::World world(2);
+  const auto answer = [](real::World& w) -> Task<int> {
+    CHECK(w.size() == 2);
+    CHECK(&Shard::current() == &w.shard(0));
+    co_await yield();
+    co_return 42;
+  };
+  CHECK(world.run(answer) == 42);
+  real::World other;
+  const auto fail = [](real::World&) -> Task<int> {
+    co_await yield();
+    throw std::runtime_error("no main");
+  };
+  CHECK_THROWS_WITH(other.run(fail), "no main");
+}
+
+TEST_CASE("the first SIGTERM asks to stop, the second one kills") {
+  for (const bool twice : {false, true}) {
+    const int fate = fate_of([twice] {
+      real::World world;
+      Event stopping;
+      bool stop = false;
+      world.on_stop_signal([&] {
+        stop = true;
+        stopping.notify();
+      });
+      const auto main = [&](real::World&) -> Task<int> {
+        kill(getpid(), SIGTERM);
+        while (!stop) co_await stopping.wait(after(10s));
+        if (twice) {
+          kill(getpid(), SIGTERM);
+          co_await sleep_until(after(10s));
+        }
+        co_return 7;
+      };
+      return world.run(main);
+    });
+    CHECK(fate == (twice ? SIGTERM : -7));
+  }
+}
+
+TEST_CASE("a lock held by another process is refused, and free once that process is gone") {
+  std::string directory = std::filesystem::temp_directory_path() / "millrace-test-XXXXXX";
+  REQUIRE(mkdtemp(directory.data()) != nullptr);
+  const std::string path = directory + "/.lock";
+  // As Java's FileChannel.tryLock does it.
+  int ready[2];
+  REQUIRE(pipe(ready) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT, 0644);
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    const char locked = fcntl(fd, F_SETLK, &whole) == 0 ? 'y' : 'n';
+    const ssize_t told = write(ready[1], &locked, 1);
+    (void)told;
+    pause();
+    _exit(0);
+  }
+  char locked = 0;
+  REQUIRE(read(ready[0], &locked, 1) == 1);
+  CHECK(locked == 'y');
+  real::World world;
+  const auto main = [&](real::World&) -> Task<int> {
+    Disk& disk = Shard::current().disk();
+    const std::unique_ptr<FileLock> refused = co_await disk.lock(path);
+    CHECK(refused == nullptr);
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    const std::unique_ptr<FileLock> granted = co_await disk.lock(path);
+    CHECK(granted != nullptr);
+    co_return 0;
+  };
+  world.run(main);
+  close(ready[0]);
+  close(ready[1]);
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("running out of descriptors is waited out by accept") {
+  real::World world;
+  const auto main = [](real::World&) -> Task<int> {
+    Net& net = Shard::current().net();
+    const Address any{"127.0.0.1", 0};
+    std::unique_ptr<Listener> listener = co_await net.listen(any);
+    std::unique_ptr<Connection> client = co_await net.connect(listener->local(), after(10s));
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    rlimit none = before;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    const MonoTime start = now();
+    Shard::current().clock().schedule(after(20ms), [&before] { setrlimit(RLIMIT_NOFILE, &before); });
+    std::unique_ptr<Connection> server = co_await listener->accept();
+    CHECK(now() - start >= 20ms);
+    CHECK(server->peer() == client->local());
+
+    // Closing ends that wait, too.
+    std::unique_ptr<Connection> second = co_await net.connect(listener->local(), after(10s));
+    setrlimit(RLIMIT_NOFILE, &none);
+    Gate gate;
+    bool closed = false;
+    const auto accept = [&]() -> Task<void> {
+      try {
+        std::unique_ptr<Connection> nobody = co_await listener->accept();
+      } catch (const NetError&) {
+        closed = true;
+      }
+    };
+    gate.spawn(accept());
+    listener->close();
+    co_await gate.close();
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(closed);
+    co_return 0;
+  };
+  world.run(main);
+}
+
+TEST_CASE("letting a connection go while somebody reads from it is a bug, in both worlds") {
+  const auto let_go = []() -> Task<void> {
+    Net& net = Shard::current().net();
+    const Address any{"127.0.0.1", 0};
+    std::unique_ptr<Listener> listener = co_await net.listen(any);
+    std::unique_ptr<Connection> client = co_await net.connect(listener->local(), never);
+    Gate gate;
+    const auto read = [&]() -> Task<void> {
+      std::byte buffer[1];
+      const size_t got = co_await client->read_some(buffer);
+      check(got == 1);
+    };
+    gate.spawn(read());
+    client = nullptr;
+    co_await gate.close();
+  };
+  const int real_fate = fate_of([&] {
+    real::World world;
+    const auto main = [&](real::World&) -> Task<int> {
+      co_await let_go();
+      co_return 0;
+    };
+    return world.run(main);
+  });
+  CHECK(real_fate == SIGABRT);
+  const int simulated_fate = fate_of([&] {
+    sim::World world(1);
+    sim::Node& node = world.add_node("n");
+    world.run(node, let_go);
+    return 0;
+  });
+  CHECK(simulated_fate == SIGABRT);
+}
+
+TEST_CASE("a failure that nobody owns ends the process") {
+  const int fate = fate_of([] {
+    real::World world;
+    const auto main = [](real::World&) -> Task<int> {
+      const auto fail = []() -> Task<void> {
+        co_await yield();
+        throw std::runtime_error("unowned");
+      };
+      detach(fail());
+      co_await sleep_until(after(10s));
+      co_return 0;
+    };
+    return world.run(main);
+  });
+  CHECK(fate == SIGABRT);
+}
+
+}  // namespace
+}  // namespace millrace
