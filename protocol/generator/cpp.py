@@ -127,15 +127,16 @@ def read_field(message, struct, item, flex):
     nullable = item.nullable is not None
     partly = nullable and item.nullable > max(item.first, struct.first)
     if item.array:
-        one = (f'{{}}.emplace_back().decode(r, v);' if item.struct else f'{{}}.push_back({read_value(item, flex)});')
+        one = 'emplace_back().decode(r, v)' if item.struct else f'push_back({read_value(item, flex)})'
         arguments = f'({flex}, {element_size(message, item)})'
         if not nullable:
             again = [f'{name}.clear();'] if item.tag is not None else []
-            return again + [f'for (size_t n = r.count{arguments}; n > 0 && r.ok(); --n) {one.format(name)}']
+            return again + [f'if (size_t n = r.count{arguments}) {{', f'  {name}.reserve(n);',
+                            f'  for (; n > 0 && r.ok(); --n) {name}.{one};', '}']
         count = f'r.nullable_count{arguments}'
         if partly: count = f'v >= {item.nullable} ? {count} : std::optional<size_t>(r.count{arguments})'
         return [f'{name}.reset();', f'if (std::optional<size_t> n = {count}) {{', f'  auto& list = {name}.emplace();',
-                f'  for (; *n > 0 && r.ok(); --*n) {one.format("list")}', '}']
+                '  list.reserve(*n);', f'  for (; *n > 0 && r.ok(); --*n) list.{one};', '}']
     if item.struct:
         if not nullable: return [f'{name}.decode(r, v);']
         # Behind a tag, whether there is one is a uvarint; elsewhere it is a signed byte.
