@@ -1,0 +1,33 @@
+# Millrace as an image: docker build -t millrace . && docker run -p 9092:9092 millrace
+#   --build-arg BINARY=prebuilt   takes build/release/millrace from this directory instead of building it
+ARG BINARY=build
+
+FROM debian:bookworm-slim AS build
+WORKDIR /src
+COPY tools/setup tools/setup
+RUN tools/setup
+COPY . .
+RUN tools/build release millrace && cp build/release/millrace /millrace
+
+FROM scratch AS prebuilt
+COPY build/release/millrace /millrace
+
+FROM ${BINARY} AS binary
+
+FROM debian:bookworm-slim
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      libdouble-conversion3 libfmt9 libhowardhinnant-date-dev libisal2 liblz4-1 libre2-9 libsimdjson14 libsnappy1v5 libssl3 libstdc++6 \
+      liburing2 libzstd1 zlib1g tzdata \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 1000 --create-home --shell /usr/sbin/nologin appuser \
+ && mkdir -p /var/lib/millrace /etc/millrace && chown appuser:appuser /var/lib/millrace
+COPY --from=binary /millrace /usr/local/bin/millrace
+COPY conf /etc/millrace
+USER appuser
+WORKDIR /var/lib/millrace
+VOLUME /var/lib/millrace
+EXPOSE 9092 8083
+HEALTHCHECK --interval=5s --timeout=3s --start-period=2s CMD ["millrace", "topics", "list"]
+ENTRYPOINT ["millrace"]
+CMD ["serve", "/etc/millrace/server.properties", "--override", "log.dirs=/var/lib/millrace/data", "--override", "millrace.http.listener=0.0.0.0:8083"]
