@@ -1,13 +1,143 @@
-// Joins, and predicates with subqueries, which become semi and anti joins.
+// Joins. The conditions decide the operator: both sides' windows equal, a window join; time bounded on both sides, an
+// interval join; FOR SYSTEM_TIME AS OF, a temporal join; else a regular join, which keeps both sides for ever.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
+#include "processing/functions/table.h"
 #include "processing/sql/literals.h"
 #include "processing/sql/planner.h"
 
 namespace millrace::processing::sql {
 namespace {
+
+using Kind = processing::Expr::Kind;
+
+enum class Sides { none, left, right, both };
+
+Sides sides_of(const TypedExpr& expr, int width) {
+  bool left = false;
+  bool right = false;
+  for (int column : columns_of(expr)) (column < width ? left : right) = true;
+  return left ? (right ? Sides::both : Sides::left) : right ? Sides::right : Sides::none;
+}
+
+TypedExpr shifted(const TypedExpr& expr, int by) {
+  if (expr->kind == Kind::column) return make_column(expr->index + by, expr->type, expr->name, expr->position);
+  if (expr->args.empty()) return expr;
+  auto copy = std::make_shared<processing::Expr>(*expr);
+  for (TypedExpr& arg : copy->args) arg = shifted(arg, by);
+  return copy;
+}
+
+bool is_call(const TypedExpr& expr, std::string_view name) { return expr->kind == Kind::call && expr->name == name; }
+
+// A column under casts that Flink puts in by itself.
+TypedExpr without_cast(TypedExpr expr) {
+  while (is_call(expr, "CAST")) expr = expr->args[0];
+  return expr;
+}
+
+// Flink joins on keys of one type; it refuses to convert between kinds of values.
+void check_key_types(const TypedExpr& left, const TypedExpr& right) {
+  const DataType& a = without_cast(left)->type;
+  const DataType& b = without_cast(right)->type;
+  auto family = [](const DataType& t) {
+    if (t.is_numeric()) return 1;
+    if (t.is_text()) return 2;
+    if (t.is_bytes()) return 3;
+    return 10 + static_cast<int>(t.root);
+  };
+  if (family(a) != family(b)) {
+    fail_table(fmt::format("implicit type conversion between {} and {} is not supported on join's condition now",
+                           planner_text(a), planner_text(b)));
+  }
+}
+
+// time column + offset, in milliseconds.
+struct TimePoint {
+  int column = -1;
+  int64_t offset = 0;
+};
+
+std::optional<TimePoint> time_point(const TypedExpr& expr) {
+  if (is_column(expr)) {
+    if (!expr->type.is_time_attribute()) return std::nullopt;
+    return TimePoint{expr->index, 0};
+  }
+  if (is_call(expr, "CAST")) return time_point(expr->args[0]);
+  bool plus = is_call(expr, "+");
+  bool minus = is_call(expr, "-");
+  if ((!plus && !minus) || expr->args.size() != 2) return std::nullopt;
+  std::optional<TimePoint> point = time_point(expr->args[0]);
+  const TypedExpr& interval = expr->args[1];
+  if (!point || !interval->type.is(TypeRoot::interval_millis)) return std::nullopt;
+  EvalContext context;
+  std::optional<Value> value = constant_value(interval, context);
+  if (!value || value->is_null()) return std::nullopt;
+  point->offset += plus ? value->as_int() : -value->as_int();
+  return point;
+}
+
+// right time − left time lies between lower and upper.
+struct TimeBounds {
+  int left = -1;
+  int right = -1;
+  std::optional<int64_t> lower;
+  std::optional<int64_t> upper;
+};
+
+// a <= b, of points on different sides: whether it bounds the same pair of columns.
+bool add_bound(TimeBounds& bounds, const TypedExpr& smaller, const TypedExpr& greater, bool strict, int width) {
+  std::optional<TimePoint> a = time_point(smaller);
+  std::optional<TimePoint> b = time_point(greater);
+  if (!a || !b || (a->column < width) == (b->column < width)) return false;
+  int left = a->column < width ? a->column : b->column;
+  int right = a->column < width ? b->column : a->column;
+  if (bounds.left >= 0 && (bounds.left != left || bounds.right != right)) return false;
+  bounds.left = left;
+  bounds.right = right;
+  int64_t gap = strict ? 1 : 0;
+  if (a->column < width) {
+    // left + a <= right + b: right − left >= a − b
+    int64_t lower = a->offset - b->offset + gap;
+    bounds.lower = bounds.lower ? std::max(*bounds.lower, lower) : lower;
+  } else {
+    // right + a <= left + b: right − left <= b − a
+    int64_t upper = b->offset - a->offset - gap;
+    bounds.upper = bounds.upper ? std::min(*bounds.upper, upper) : upper;
+  }
+  return true;
+}
+
+bool read_time_bound(TimeBounds& bounds, const TypedExpr& condition, int width) {
+  if (condition->kind != Kind::call) return false;
+  const auto& args = condition->args;
+  const std::string& op = condition->name;
+  if (op == "BETWEEN" && args.size() == 3) {
+    TimeBounds copy = bounds;
+    if (!add_bound(copy, args[1], args[0], false, width) || !add_bound(copy, args[0], args[2], false, width))
+      return false;
+    bounds = copy;
+    return true;
+  }
+  if (args.size() != 2) return false;
+  if (op == "<" || op == "<=") return add_bound(bounds, args[0], args[1], op == "<", width);
+  if (op == ">" || op == ">=") return add_bound(bounds, args[1], args[0], op == ">", width);
+  if (op == "=") {
+    TimeBounds copy = bounds;
+    if (!add_bound(copy, args[0], args[1], false, width) || !add_bound(copy, args[1], args[0], false, width))
+      return false;
+    bounds = copy;
+    return true;
+  }
+  return false;
+}
+
+bool same_window(const plan::WindowSpec& a, const plan::WindowSpec& b) {
+  return a.kind == b.kind && a.size == b.size && a.slide == b.slide && a.offset == b.offset;
+}
 
 bool has_query(const Node& node) {
   if (node.kind == NodeKind::query) return true;
@@ -18,31 +148,508 @@ bool has_query(const Node& node) {
 
 Planner::FromResult Planner::from_join(const TableRef& table, const Scope* outer) {
   FromResult left = from(*table.left, outer);
-  if (table.right->kind == TableRef::Kind::unnest) {
+  const TableRef& right_table = *table.right;
+  if (right_table.kind == TableRef::Kind::unnest) {
     if (table.join == JoinKind::right || table.join == JoinKind::full)
       fail_table("RIGHT and FULL joins with UNNEST are not supported.");
-    return from_unnest(*table.right, std::move(left), table.join == JoinKind::left, table.condition);
+    return from_unnest(right_table, std::move(left), table.join == JoinKind::left, table.condition);
   }
-  fail_table("Joins are not supported yet.");
+  if (right_table.kind == TableRef::Kind::function && right_table.lateral && right_table.function->op != "TUMBLE" &&
+      right_table.function->op != "HOP") {
+    fail_table(fmt::format("The table function '{}' is not supported.", right_table.function->op));
+  }
+  FromResult right = from(right_table, outer);
+  if (right_table.as_of != nullptr) return temporal_join(table, std::move(left), std::move(right));
+
+  int width = static_cast<int>(left.scope.columns.size());
+  FromResult result;
+  result.scope = left.scope;
+  result.scope.hidden.resize(static_cast<size_t>(width));
+  for (size_t i = 0; i < right.scope.columns.size(); ++i) {
+    result.scope.columns.push_back(right.scope.columns[i]);
+    result.scope.hidden.push_back(i < right.scope.hidden.size() && right.scope.hidden[i]);
+  }
+  for (ScopeTable entry : right.scope.tables) {
+    entry.first += width;
+    result.scope.tables.push_back(std::move(entry));
+  }
+  if (!left.scope.star_order.empty() || !right.scope.star_order.empty()) {
+    auto append = [&](const Scope& scope, int shift) {
+      if (!scope.star_order.empty()) {
+        for (int index : scope.star_order) result.scope.star_order.push_back(index + shift);
+        return;
+      }
+      for (size_t i = 0; i < scope.columns.size(); ++i) result.scope.star_order.push_back(static_cast<int>(i) + shift);
+    };
+    result.scope.star_order.clear();
+    append(left.scope, 0);
+    append(right.scope, width);
+  }
+  JoinParts parts;
+  parts.kind = table.join == JoinKind::left    ? plan::JoinKind::left
+               : table.join == JoinKind::right ? plan::JoinKind::right
+               : table.join == JoinKind::full  ? plan::JoinKind::full
+                                               : plan::JoinKind::inner;
+  std::vector<std::string> common = table.using_columns;
+  if (table.natural) {
+    for (const Field& field : left.scope.columns) {
+      bool shared = std::ranges::any_of(right.scope.columns, [&](const Field& f) { return f.name == field.name; });
+      if (shared) common.push_back(field.name);
+    }
+  }
+  if (!common.empty()) {
+    std::vector<int> order;
+    std::set<int> merged;
+    for (const std::string& name : common) {
+      auto find = [&](const Scope& scope) {
+        auto found = std::ranges::find(scope.columns, name, &Field::name);
+        if (found == scope.columns.end())
+          fail_validation(fmt::format("Column '{}' not found in any table", name), table.join_pos);
+        return static_cast<int>(found - scope.columns.begin());
+      };
+      int l = find(left.scope);
+      int r = find(right.scope) + width;
+      const DataType& lt = result.scope.columns[static_cast<size_t>(l)].type;
+      const DataType& rt = result.scope.columns[static_cast<size_t>(r)].type;
+      parts.conditions.push_back(make_call("=", {make_column(l, lt, name), make_column(r, rt, name)}));
+      int kept = table.join == JoinKind::right ? r : l;
+      int dropped = table.join == JoinKind::right ? l : r;
+      result.scope.hidden[static_cast<size_t>(dropped)] = true;
+      order.push_back(kept);
+      merged.insert(l);
+      merged.insert(r);
+    }
+    for (int i = 0; i < static_cast<int>(result.scope.columns.size()); ++i)
+      if (!merged.contains(i)) order.push_back(i);
+    result.scope.star_order = std::move(order);
+  }
+  if (table.condition != nullptr) {
+    if (has_query(*table.condition)) fail_table("Subqueries in join conditions are not supported yet.");
+    TypedExpr condition = Binder(result.scope).bind(*table.condition);
+    if (!condition->type.is(TypeRoot::boolean)) fail_validation("ON clause must be a condition", table.condition->pos);
+    for (TypedExpr& part : conjuncts(condition)) parts.conditions.push_back(std::move(part));
+  }
+  parts.left = left.relation;
+  parts.right = right.relation;
+  result.relation = make_join(std::move(parts));
+  // Outer joins make columns nullable, regular ones stop the time.
+  for (size_t i = 0; i < result.scope.columns.size(); ++i)
+    result.scope.columns[i].type = result.relation.node->schema[i].type;
+  return result;
+}
+
+// Chooses the operator. The result has the left columns, then the right ones (semi and anti: the left ones).
+Relation Planner::make_join(JoinParts parts) {
+  using plan::JoinKind;
+  JoinParts original = parts;
+  bool inner = parts.kind == JoinKind::inner;
+  bool left_only = parts.kind == JoinKind::semi || parts.kind == JoinKind::anti;
+  int width = static_cast<int>(parts.left.node->schema.size());
+  int right_width = static_cast<int>(parts.right.node->schema.size());
+
+  // Conditions on one side alone go below the join where that changes nothing.
+  std::vector<TypedExpr> left_filter;
+  std::vector<TypedExpr> right_filter;
+  std::vector<TypedExpr> rest;
+  for (const TypedExpr& condition : parts.conditions) {
+    if (condition->kind == Kind::literal && !condition->literal.is_null() && condition->literal.as_bool()) continue;
+    Sides sides = sides_of(condition, width);
+    bool push_left = inner || parts.kind == JoinKind::right || parts.kind == JoinKind::semi;
+    bool push_right = inner || parts.kind == JoinKind::left || left_only;
+    if (sides == Sides::left && push_left) {
+      left_filter.push_back(condition);
+    } else if (sides == Sides::right && push_right) {
+      right_filter.push_back(shifted(condition, -width));
+    } else {
+      rest.push_back(condition);
+    }
+  }
+  Relation left = filter_by(parts.left, conjunction(left_filter));
+  Relation right = filter_by(parts.right, conjunction(right_filter));
+
+  bool insert_only =
+      left.node->changelog == plan::Changelog::insert_only && right.node->changelog == plan::Changelog::insert_only;
+  TimeBounds bounds;
+  std::vector<TypedExpr> without_time;
+  if (insert_only && !left_only) {
+    for (const TypedExpr& condition : rest)
+      if (!read_time_bound(bounds, condition, width)) without_time.push_back(condition);
+  }
+  bool interval = bounds.lower && bounds.upper;
+  if (interval) rest = without_time;
+
+  // Equalities become keys; a key that is an expression gets a column of its own.
+  std::vector<TypedExpr> left_outputs;
+  std::vector<TypedExpr> right_outputs;
+  std::vector<std::string> left_names;
+  std::vector<std::string> right_names;
+  for (int i = 0; i < width; ++i) {
+    left_outputs.push_back(column_of(*left.node, i));
+    left_names.push_back(left.node->schema[static_cast<size_t>(i)].name);
+  }
+  for (int i = 0; i < right_width; ++i) {
+    right_outputs.push_back(column_of(*right.node, i));
+    right_names.push_back(right.node->schema[static_cast<size_t>(i)].name);
+  }
+  std::vector<int> left_keys;
+  std::vector<int> right_keys;
+  std::vector<bool> null_equals;
+  std::vector<TypedExpr> conditions;
+  auto key_column = [](std::vector<TypedExpr>& outputs, std::vector<std::string>& names, const TypedExpr& key) {
+    if (is_column(key)) return key->index;
+    outputs.push_back(key);
+    names.push_back("$key" + std::to_string(outputs.size()));
+    return static_cast<int>(outputs.size()) - 1;
+  };
+  for (const TypedExpr& condition : rest) {
+    bool equals = is_call(condition, "=");
+    bool null_safe = is_call(condition, "IS NOT DISTINCT FROM");
+    if ((equals || null_safe) && condition->args.size() == 2) {
+      TypedExpr a = condition->args[0];
+      TypedExpr b = condition->args[1];
+      if (sides_of(a, width) == Sides::right && sides_of(b, width) == Sides::left) std::swap(a, b);
+      if (sides_of(a, width) == Sides::left && sides_of(b, width) == Sides::right) {
+        check_key_types(a, b);
+        left_keys.push_back(key_column(left_outputs, left_names, materialized(a)));
+        right_keys.push_back(key_column(right_outputs, right_names, shifted(materialized(b), -width)));
+        null_equals.push_back(null_safe);
+        continue;
+      }
+    }
+    conditions.push_back(condition);
+  }
+  int left_extra = static_cast<int>(left_outputs.size()) - width;
+  int right_extra = static_cast<int>(right_outputs.size()) - right_width;
+  if (left_extra > 0) left = project(left, left_outputs, left_names);
+  if (right_extra > 0) right = project(right, right_outputs, right_names);
+  TypedExpr condition = conjunction(conditions);
+  if (condition != nullptr && left_extra > 0) {
+    std::vector<int> mapping;
+    for (int i = 0; i < width + right_width; ++i) mapping.push_back(i < width ? i : i + left_extra);
+    condition = remap_columns(condition, mapping);
+  }
+
+  // Both sides carry the same windows and their borders are keys.
+  std::shared_ptr<plan::JoinBase> node;
+  std::optional<WindowTrait> window;
+  auto key_pair = [&](int l, int r) {
+    for (size_t i = 0; i < left_keys.size(); ++i)
+      if (left_keys[i] == l && right_keys[i] == r) return static_cast<int>(i);
+    return -1;
+  };
+  if (insert_only && left.window && right.window && left.window->start >= 0 && right.window->start >= 0 &&
+      left.window->end >= 0 && right.window->end >= 0 && same_window(left.window->spec, right.window->spec)) {
+    int start = key_pair(left.window->start, right.window->start);
+    int end = key_pair(left.window->end, right.window->end);
+    if (start >= 0 && end >= 0) {
+      auto join = std::make_shared<plan::WindowJoin>();
+      join->left_start = left.window->start;
+      join->left_end = left.window->end;
+      join->right_start = right.window->start;
+      join->right_end = right.window->end;
+      for (int pair : {std::max(start, end), std::min(start, end)}) {
+        left_keys.erase(left_keys.begin() + pair);
+        right_keys.erase(right_keys.begin() + pair);
+        null_equals.erase(null_equals.begin() + pair);
+      }
+      window = left.window;
+      node = join;
+    }
+  }
+  if (node == nullptr && interval) {
+    auto join = std::make_shared<plan::IntervalJoin>();
+    join->left_time = bounds.left;
+    join->right_time = bounds.right - width;
+    join->lower = *bounds.lower;
+    join->upper = *bounds.upper;
+    join->proctime = left.node->schema[static_cast<size_t>(bounds.left)].type.attribute == TimeAttribute::proctime;
+    node = join;
+  }
+  bool regular = node == nullptr;
+  if (regular) node = std::make_shared<plan::Join>();
+  node->join = parts.kind;
+  node->inputs = {left.node, right.node};
+  node->left_keys = left_keys;
+  node->right_keys = right_keys;
+  node->null_equals = null_equals;
+  node->condition = condition;
+  bool left_nullable = parts.kind == JoinKind::right || parts.kind == JoinKind::full;
+  bool right_nullable = parts.kind == JoinKind::left || parts.kind == JoinKind::full;
+  auto add_fields = [&](const plan::Node& side, bool nullable) {
+    for (Field field : side.schema) {
+      if (regular) field.type.attribute = TimeAttribute::none;
+      if (nullable) field.type.nullable = true;
+      node->schema.push_back(std::move(field));
+    }
+  };
+  add_fields(*left.node, left_nullable);
+  if (!left_only) add_fields(*right.node, right_nullable);
+  if (regular) {
+    bool only_adds = insert_only && (inner || parts.kind == JoinKind::semi);
+    node->changelog = only_adds ? plan::Changelog::insert_only : plan::Changelog::retract;
+    // A row of a side whose key is among the join's keys meets at most one row.
+    auto covered = [](const std::vector<int>& key, const std::vector<int>& join_keys) {
+      return !key.empty() &&
+             std::ranges::all_of(key, [&](int k) { return std::ranges::find(join_keys, k) != join_keys.end(); });
+    };
+    int left_total = static_cast<int>(left.node->schema.size());
+    if (left_only) {
+      node->upsert_key = left.node->upsert_key;
+    } else if (covered(right.node->upsert_key, right_keys) && !left.node->upsert_key.empty() && !left_nullable) {
+      node->upsert_key = left.node->upsert_key;
+    } else if (covered(left.node->upsert_key, left_keys) && !right.node->upsert_key.empty() && !right_nullable) {
+      for (int key : right.node->upsert_key) node->upsert_key.push_back(key + left_total);
+    } else if (!left.node->upsert_key.empty() && !right.node->upsert_key.empty() && !left_nullable && !right_nullable) {
+      node->upsert_key = left.node->upsert_key;
+      for (int key : right.node->upsert_key) node->upsert_key.push_back(key + left_total);
+    }
+  }
+  Relation result{node, window};
+  if (left_extra > 0 || right_extra > 0) {
+    std::vector<TypedExpr> outputs;
+    std::vector<std::string> names;
+    int left_total = width + left_extra;
+    int count = left_only ? width : width + right_width;
+    for (int i = 0; i < count; ++i) {
+      int index = i < width ? i : i + left_extra;
+      (void)left_total;
+      outputs.push_back(column_of(*node, index));
+      names.push_back(node->schema[static_cast<size_t>(index)].name);
+    }
+    result = project(result, std::move(outputs), std::move(names));
+  }
+  if (inner) {
+    joins_[result.node.get()] = std::move(original);
+    kept_.push_back(result.node);
+  }
+  return result;
+}
+
+Planner::FromResult Planner::temporal_join(const TableRef& table, FromResult left, FromResult right) {
+  int width = static_cast<int>(left.scope.columns.size());
+  FromResult result;
+  result.scope = left.scope;
+  result.scope.hidden.resize(left.scope.columns.size() + right.scope.columns.size());
+  for (const Field& field : right.scope.columns) result.scope.columns.push_back(field);
+  for (ScopeTable entry : right.scope.tables) {
+    entry.first += width;
+    result.scope.tables.push_back(std::move(entry));
+  }
+  if (table.join != JoinKind::inner && table.join != JoinKind::left)
+    fail_table("Temporal table join only supports INNER JOIN and LEFT JOIN.");
+  TypedExpr time = Binder(left.scope).bind(*table.right->as_of);
+  if (!is_column(time) || !time->type.is_time_attribute()) {
+    fail_flink_validation(
+        "Temporal table join currently only supports 'FOR SYSTEM_TIME AS OF' left table's time attribute field");
+  }
+  if (time->type.attribute == TimeAttribute::proctime)
+    fail_table("Processing-time temporal join is not supported yet.");
+  auto node = std::make_shared<plan::TemporalJoin>();
+  node->join = table.join == JoinKind::left ? plan::JoinKind::left : plan::JoinKind::inner;
+  node->left_time = time->index;
+  for (size_t i = 0; i < right.scope.columns.size(); ++i)
+    if (right.scope.columns[i].type.attribute == TimeAttribute::rowtime) node->right_time = static_cast<int>(i);
+  std::vector<TypedExpr> conditions;
+  if (table.condition != nullptr) {
+    TypedExpr condition = Binder(result.scope).bind(*table.condition);
+    for (const TypedExpr& part : conjuncts(condition)) {
+      if (is_call(part, "=") && is_column(part->args[0]) && is_column(part->args[1])) {
+        int a = part->args[0]->index;
+        int b = part->args[1]->index;
+        if (a > b) std::swap(a, b);
+        if (a < width && b >= width) {
+          node->left_keys.push_back(a);
+          node->right_keys.push_back(b - width);
+          node->null_equals.push_back(false);
+          continue;
+        }
+      }
+      conditions.push_back(part);
+    }
+  }
+  if (node->left_keys.empty()) fail_flink_validation("Currently the join key in Temporal Table Join can not be empty.");
+  if (node->right_time < 0) {
+    fail_flink_validation(
+        "Event-Time Temporal Table Join requires both primary key and row time attribute in versioned table, but "
+        "no row time attribute can be found.");
+  }
+  const std::vector<int>& key = right.relation.node->upsert_key;
+  if (key.empty()) {
+    fail_flink_validation(
+        "Event-Time Temporal Table Join requires both primary key and row time attribute in versioned table, but "
+        "no primary key can be found.");
+  }
+  for (int column : key) {
+    if (std::ranges::find(node->right_keys, column) == node->right_keys.end()) {
+      fail_flink_validation(
+          "Temporal Table Join requires primary key in versioned table, but it is not part of the join key.");
+    }
+  }
+  node->condition = conjunction(conditions);
+  node->inputs = {left.relation.node, right.relation.node};
+  node->schema = left.relation.node->schema;
+  for (Field field : right.relation.node->schema) {
+    field.type.attribute = TimeAttribute::none;
+    if (node->join == plan::JoinKind::left) field.type.nullable = true;
+    node->schema.push_back(std::move(field));
+  }
+  node->changelog = left.relation.node->changelog;
+  result.scope.columns = node->schema;
+  result.relation = {node, std::nullopt};
+  return result;
+}
+
+// x IN (query), EXISTS (query) and their negations: a semi or anti join. The subquery may compare its columns with
+// ours.
+Relation Planner::subquery_join(Relation input, const Scope& scope, const Query& query, const Node* value, bool negated,
+                                Pos pos) {
+  int width = static_cast<int>(input.node->schema.size());
+  JoinParts parts;
+  parts.kind = negated ? plan::JoinKind::anti : plan::JoinKind::semi;
+  parts.left = input;
+  const Select& select = query.select;
+  bool plain = query.kind == Query::Kind::select && !select.grouped && select.having == nullptr && !select.distinct &&
+               query.with.empty() && query.fetch == nullptr && query.offset == nullptr && select.from != nullptr;
+  if (plain)
+    for (const SelectItem& item : select.items)
+      plain = plain && find_aggregate(*item.expr) == nullptr && find_over(*item.expr) == nullptr;
+  TypedExpr right_value;
+  if (plain) {
+    FromResult right = from(*select.from, &scope);
+    // Names mean the subquery's own columns first, then ours.
+    Binder own(right.scope);
+    Binder outer(scope);
+    Binder both(right.scope, [&](const Node& node) -> TypedExpr {
+      if (node.kind != NodeKind::name) return nullptr;
+      try {
+        return shifted(own.bind(node), width);
+      } catch (const SqlError&) {
+        return outer.bind(node);
+      }
+    });
+    if (select.where != nullptr) {
+      if (has_query(*select.where)) {
+        right.relation = filter(right.relation, right.scope, *select.where, "WHERE");
+      } else {
+        for (TypedExpr& part : conjuncts(both.bind(*select.where))) parts.conditions.push_back(std::move(part));
+      }
+    }
+    if (value != nullptr) {
+      SelectColumns columns = select_columns(select, right.scope);
+      if (columns.items.size() != 1) fail_validation("Values passed to IN operator must have compatible types", pos);
+      right_value = both.bind(*columns.items[0].expr);
+    }
+    parts.right = right.relation;
+  } else {
+    parts.right = relation_of(query, &scope);
+    if (value != nullptr) {
+      if (parts.right.node->schema.size() != 1)
+        fail_validation("Values passed to IN operator must have compatible types", pos);
+      right_value = shifted(column_of(*parts.right.node, 0), width);
+    }
+  }
+  if (value != nullptr) {
+    TypedExpr left_value = Binder(scope).bind(*value);
+    bool nullable = left_value->type.nullable || right_value->type.nullable;
+    TypedExpr equal = make_call("=", {left_value, right_value}, where(pos));
+    // NOT IN is only true when no comparison is true or unknown.
+    if (negated && nullable) equal = make_call("IS NOT FALSE", {equal}, where(pos));
+    parts.conditions.push_back(equal);
+  }
+  return make_join(std::move(parts));
+}
+
+Relation Planner::filter_with_subqueries(Relation input, const Scope& scope, const Node& condition) {
+  if (condition.is_call("AND") && has_query(condition)) {
+    // Plain conditions first: they make the join's input smaller.
+    bool first = has_query(*condition.operands[0]);
+    input = filter_with_subqueries(std::move(input), scope, *condition.operands[first ? 1 : 0]);
+    return filter_with_subqueries(std::move(input), scope, *condition.operands[first ? 0 : 1]);
+  }
+  if (!has_query(condition)) {
+    TypedExpr typed = Binder(scope).bind(condition);
+    if (!typed->type.is(TypeRoot::boolean) && !typed->type.is(TypeRoot::null))
+      fail_validation("WHERE clause must be a condition", condition.pos);
+    return filter_by(std::move(input), typed);
+  }
+  bool negated = condition.is_call("NOT");
+  const Node& inner = negated ? *condition.operands[0] : condition;
+  if (inner.is_call("EXISTS"))
+    return subquery_join(std::move(input), scope, *inner.operands[0]->query, nullptr, negated, inner.pos);
+  if ((inner.is_call("IN") || inner.is_call("NOT IN")) && inner.operands[1]->kind == NodeKind::query &&
+      !has_query(*inner.operands[0])) {
+    return subquery_join(std::move(input), scope, *inner.operands[1]->query, inner.operands[0].get(),
+                         negated != (inner.op == "NOT IN"), inner.pos);
+  }
+  // Scalar subqueries become columns behind the others, and are dropped again.
+  Scope own = scope;
+  std::map<const Node*, int> columns;
+  size_t width = input.node->schema.size();
+  Relation base = scalar_subqueries(input, own, {std::make_shared<Node>(condition)}, columns);
+  Binder binder(own, [&](const Node& node) -> TypedExpr {
+    auto found = columns.find(&node);
+    return found == columns.end() ? nullptr : column_of(*base.node, found->second, where(node.pos));
+  });
+  base = filter_by(base, binder.bind(condition));
+  std::vector<TypedExpr> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < width; ++i) {
+    outputs.push_back(column_of(*base.node, static_cast<int>(i)));
+    names.push_back(base.node->schema[i].name);
+  }
+  return project(base, std::move(outputs), std::move(names));
+}
+
+namespace {
+
+void collect_queries(const Node& node, std::vector<const Node*>& queries) {
+  if (node.kind == NodeKind::query) queries.push_back(&node);
+  for (const NodePtr& operand : node.operands)
+    if (operand != nullptr) collect_queries(*operand, queries);
+}
+
+}  // namespace
+
+// Each scalar subquery is joined to every row; without a row its value is NULL.
+Relation Planner::scalar_subqueries(Relation input, Scope& scope, const std::vector<NodePtr>& nodes,
+                                    std::map<const Node*, int>& columns) {
+  std::vector<const Node*> queries;
+  for (const NodePtr& node : nodes) collect_queries(*node, queries);
+  for (const Node* node : queries) {
+    Relation value = relation_of(*node->query, &scope);
+    if (value.node->schema.size() != 1)
+      fail_validation(
+          "Cannot apply '$SCALAR_QUERY' to arguments of type '$SCALAR_QUERY(<RECORDTYPE>)'. Supported form(s): "
+          "'$SCALAR_QUERY(<RECORDTYPE(SINGLE FIELD)>)'",
+          node->pos);
+    const Query& query = *node->query;
+    bool single =
+        query.kind == Query::Kind::select && !query.select.grouped && query.select.from != nullptr &&
+        std::ranges::any_of(query.select.items, [](const SelectItem& i) { return find_aggregate(*i.expr) != nullptr; });
+    if (!single) {
+      // More than one row fails when the second arrives.
+      auto check = std::make_shared<plan::GroupAggregate>();
+      check->inputs = {value.node};
+      AggregateCall call = resolve_aggregate("SINGLE_VALUE", {column_of(*value.node, 0)});
+      call.type.nullable = true;
+      check->schema = {{"EXPR$0", call.type}};
+      check->aggregates.push_back(std::move(call));
+      check->changelog = plan::Changelog::retract;
+      value = {check, std::nullopt};
+    }
+    JoinParts parts;
+    parts.kind = plan::JoinKind::left;
+    parts.left = input;
+    parts.right = value;
+    columns[node] = static_cast<int>(input.node->schema.size());
+    input = make_join(std::move(parts));
+    for (size_t i = 0; i < scope.columns.size(); ++i) scope.columns[i].type = input.node->schema[i].type;
+  }
+  return input;
 }
 
 Planner::FromResult Planner::from_match(const TableRef&, const Scope*) {
   fail_table("MATCH_RECOGNIZE is not supported yet.");
-}
-
-Relation Planner::filter_with_subqueries(Relation input, const Scope& scope, const Node& condition) {
-  if (has_query(condition)) fail_table("Subqueries in predicates are not supported yet.");
-  TypedExpr typed = Binder(scope).bind(condition);
-  if (!typed->type.is(TypeRoot::boolean) && !typed->type.is(TypeRoot::null))
-    fail_validation("WHERE clause must be a condition", condition.pos);
-  return filter_by(std::move(input), typed);
-}
-
-Relation Planner::scalar_subqueries(Relation input, Scope&, const std::vector<NodePtr>& nodes,
-                                    std::map<const Node*, int>&) {
-  for (const NodePtr& node : nodes)
-    if (has_query(*node)) fail_table("Scalar subqueries are not supported yet.");
-  return input;
 }
 
 }  // namespace millrace::processing::sql

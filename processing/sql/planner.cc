@@ -211,6 +211,10 @@ SelectColumns Planner::select_columns(const Select& select, const Scope& scope) 
     const Name& prefix = item.expr->name;
     if (prefix.parts.empty()) {
       if (scope.tables.empty()) fail_validation("SELECT * requires a FROM clause", item.expr->pos);
+      if (!scope.star_order.empty()) {
+        for (int index : scope.star_order) add_column(index, item.expr->pos);
+        continue;
+      }
       for (size_t i = 0; i < scope.columns.size(); ++i)
         if (i >= scope.hidden.size() || !scope.hidden[i]) add_column(static_cast<int>(i), item.expr->pos);
       continue;
@@ -330,6 +334,11 @@ Relation Planner::filter(Relation input, const Scope& scope, const Node& conditi
 // Puts a condition on top; an adjacent Calc takes it in, and a ranking below may take its bounds from it.
 Relation Planner::filter_by(Relation input, TypedExpr condition) {
   if (condition == nullptr) return input;
+  if (auto join = joins_.find(input.node.get()); join != joins_.end()) {
+    JoinParts parts = join->second;
+    for (TypedExpr& part : conjuncts(condition)) parts.conditions.push_back(std::move(part));
+    return make_join(std::move(parts));
+  }
   std::vector<TypedExpr> outputs;
   for (size_t i = 0; i < input.node->schema.size(); ++i) outputs.push_back(column_of(*input.node, static_cast<int>(i)));
   std::vector<std::string> names = names_of(input.node->schema);
@@ -346,7 +355,7 @@ Relation Planner::filter_by(Relation input, TypedExpr condition) {
     calc->condition = below->condition == nullptr ? own : conjunction({below->condition, own});
     calc->outputs = below->outputs;
   }
-  return {calc, input.window};
+  return bound_rank({calc, input.window});
 }
 
 Relation Planner::project(Relation input, std::vector<TypedExpr> outputs, std::vector<std::string> names) {

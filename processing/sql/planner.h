@@ -46,7 +46,8 @@ struct ScopeTable {
 struct Scope {
   std::vector<Field> columns;
   std::vector<ScopeTable> tables;
-  std::vector<bool> hidden;  // columns a star leaves out: the right side of NATURAL and USING
+  std::vector<bool> hidden;     // columns a star leaves out: the right side of NATURAL and USING
+  std::vector<int> star_order;  // of the columns of a star, when it is not their own
   const Scope* outer = nullptr;
   std::map<std::string, const WindowSpec*> windows;  // WINDOW w AS (…)
 };
@@ -102,6 +103,11 @@ class Planner {
     Relation relation;
     Scope scope;
   };
+  struct JoinParts {
+    Relation left, right;
+    plan::JoinKind kind = plan::JoinKind::inner;
+    std::vector<TypedExpr> conditions;  // over the columns of both sides
+  };
   using CommonTables = std::map<std::string, const CommonTable*>;
 
   // Queries.
@@ -138,8 +144,13 @@ class Planner {
   // SELECT with aggregates, with OVER.
   Relation aggregate(Relation input, const Scope& scope, const Select& select, const SelectColumns& columns);
   Relation over(Relation input, const Scope& scope, const Select& select, const SelectColumns& columns);
+  Relation bound_rank(Relation relation);
 
   // Predicates with subqueries become joins.
+  Relation make_join(JoinParts parts);
+  FromResult temporal_join(const TableRef& table, FromResult left, FromResult right);
+  Relation subquery_join(Relation input, const Scope& scope, const Query& query, const Node* value, bool negated,
+                         Pos pos);
   Relation filter_with_subqueries(Relation input, const Scope& scope, const Node& condition);
   Relation scalar_subqueries(Relation input, Scope& scope, const std::vector<NodePtr>& nodes,
                              std::map<const Node*, int>& columns);
@@ -152,6 +163,9 @@ class Planner {
   CommonTables common_;
   std::string view_catalog_, view_database_;  // while the query of a view is planned
   int depth_ = 0;
+  std::map<const plan::Node*, std::optional<WindowTrait>> rank_windows_;  // of a ranking's input
+  std::map<const plan::Node*, JoinParts> joins_;  // inner joins that a WHERE above may still narrow
+  std::vector<plan::NodePtr> kept_;               // keeps alive the nodes that the maps above name
 };
 
 // Drops the columns nobody reads, down to the scans.

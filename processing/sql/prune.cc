@@ -172,6 +172,11 @@ void visit(plan::Node& node, const Needed& needed) {
     case plan::Kind::rank: {
       auto& rank = static_cast<plan::Rank&>(node);
       Needed columns = below(needed, width);
+      if (rank.last && rank.emit_rank && !needed.contains(width)) {
+        rank.emit_rank = false;
+        rank.schema.pop_back();
+        std::erase(rank.upsert_key, width);
+      }
       for (int key : rank.partition_by) columns.insert(key);
       for (const plan::SortKey& key : rank.order_by) columns.insert(key.column);
       // Rows are told apart by all their columns when they leave again.
@@ -182,6 +187,10 @@ void visit(plan::Node& node, const Needed& needed) {
     case plan::Kind::window_rank: {
       auto& rank = static_cast<plan::WindowRank&>(node);
       Needed columns = below(needed, width);
+      if (rank.emit_rank && !needed.contains(width)) {
+        rank.emit_rank = false;
+        rank.schema.pop_back();
+      }
       for (int key : rank.partition_by) columns.insert(key);
       for (const plan::SortKey& key : rank.order_by) columns.insert(key.column);
       columns.insert(rank.window_end);
