@@ -27,6 +27,9 @@ class MemoryTopics final : public TopicReader, public TopicWriter {
            std::optional<std::string> value, std::vector<protocol::Header> headers = {});
   bool has(const std::string& topic) const { return topics_.contains(topic); }
   std::vector<Stored> records(const std::string& topic, int partition) const;
+  int64_t end(const std::string& topic, int partition) const {
+    return topics_.at(topic).at(static_cast<size_t>(partition)).end.value;
+  }
   // Called before every step that changes something; may throw, to stop the world there.
   std::function<void()> before_change;
 
