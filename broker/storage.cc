@@ -31,6 +31,22 @@ Task<log::OffsetCheckpoint> read_offsets(std::string path) {
   co_return offsets;
 }
 
+// A new directory is there after a power cut only once its parent was synced, and so on up to one that was there.
+Task<void> make_durable_directories(std::string path) {
+  Disk& disk = Shard::current().disk();
+  std::vector<std::string> parents;
+  for (std::string at = path; at != "/" && !at.empty();) {
+    const std::optional<DirectoryEntry> there = co_await disk.stat(at);
+    if (there) break;
+    const size_t slash = at.find_last_of('/');
+    at = slash == std::string::npos ? "." : slash == 0 ? "/" : at.substr(0, slash);
+    parents.push_back(at);
+    if (at == ".") break;
+  }
+  co_await disk.make_directories(path);
+  for (const std::string& parent : parents) co_await disk.sync_directory(parent);
+}
+
 // Deleted, stray and half-moved partitions: NAME-P.<32 hex>-delete
 bool is_set_aside(std::string_view name) {
   return name.ends_with("-delete") || name.ends_with("-stray") || name.ends_with("-future");
@@ -71,7 +87,7 @@ Task<std::unique_ptr<Storage>> Storage::open(const Config& config, std::optional
   std::vector<std::string> unformatted;
   std::vector<std::unique_ptr<FileLock>> locks;
   for (const std::string& path : paths) {
-    co_await disk.make_directories(path);
+    co_await make_durable_directories(path);
     std::unique_ptr<FileLock> lock = co_await disk.lock(path + "/.lock");
     if (!lock) {
       throw StorageError("Failed to acquire lock on file .lock in " + path +

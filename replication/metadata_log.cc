@@ -32,6 +32,7 @@ Task<std::unique_ptr<MetadataLog>> MetadataLog::open(std::string log_dir, Broker
   std::unique_ptr<MetadataLog> metadata(new MetadataLog(log_dir + "/__cluster_metadata-0", node));
   Disk& disk = Shard::current().disk();
   co_await disk.make_directories(metadata->directory_);
+  co_await disk.sync_directory(log_dir);
   const std::optional<std::string> state = co_await read_file(disk, metadata->directory_ + "/quorum-state");
   if (state) {
     metadata->epoch_ = LeaderEpoch(static_cast<int32_t>(json_number(*state, "leaderEpoch").value_or(0)));

@@ -130,7 +130,7 @@ class BrokerWorld {
  public:
   explicit BrokerWorld(uint64_t seed = 1, Properties overrides = {}, int shards = 1)
       : world(seed), node(world.add_node("broker", shards)), clients(world.add_node("clients")) {
-    set_logging(Level::error, [](std::string_view) {});
+    set_logging(Level::error, [](std::string_view line) { MESSAGE(std::string(line)); });
     properties_ = test_properties();
     for (const auto& [key, value] : overrides) properties_[key] = value;
     start();

@@ -50,8 +50,7 @@ TEST_CASE("the keys of a file win over the defaults, and overrides over both") {
 
 TEST_CASE("a file is refused with Kafka's words") {
   CHECK(refusal({}) == "");
-  CHECK(refusal({{"node.id", "(absent)"}}) ==
-        "Missing required configuration \"node.id\" which has no default value.");
+  CHECK(refusal({{"node.id", "(absent)"}}) == "Missing required configuration \"node.id\" which has no default value.");
   CHECK(refusal({{"num.partitions", "many"}}) ==
         "Invalid value many for configuration num.partitions: Not a number of type INT");
   CHECK(refusal({{"num.partitions", "0"}}) ==
@@ -68,9 +67,10 @@ TEST_CASE("a file is refused with Kafka's words") {
   CHECK(refusal({{"advertised.listeners", "PLAINTEXT://0.0.0.0:9092"}}) ==
         "requirement failed: advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP "
         "address.");
-  CHECK(refusal({{"controller.quorum.voters", "2@localhost:9093"}}) ==
-        "requirement failed: If process.roles contains the 'controller' role, the node id 1 must be included in the set "
-        "of voters controller.quorum.voters=2@localhost:9093");
+  CHECK(
+      refusal({{"controller.quorum.voters", "2@localhost:9093"}}) ==
+      "requirement failed: If process.roles contains the 'controller' role, the node id 1 must be included in the set "
+      "of voters controller.quorum.voters=2@localhost:9093");
 }
 
 TEST_CASE("a policy that only the Java broker could load is never ignored") {

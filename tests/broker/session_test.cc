@@ -115,7 +115,7 @@ TEST_CASE("any client id will do, and bytes behind a well-formed body are ignore
   broker.run([]() -> Task<void> {
     Client client = co_await connected();
     for (const std::string& id : {std::string("\xff\xff", 2), std::string("\xff\xfe", 2), std::string("\0\0", 2),
-                                 std::string("\0\x02\xff\xfe", 4)}) {
+                                  std::string("\0\x02\xff\xfe", 4)}) {
       co_await client.send_bytes(request(ApiVersionsRequest::key, 0, id + "left over"));
       const std::optional<Bytes> frame = co_await client.receive();
       CHECK(frame);
