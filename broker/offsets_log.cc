@@ -25,14 +25,13 @@ Task<ErrorCode> PartitionOffsetsLog::create(int32_t partitions, int16_t replicat
   co_return co_await broker_.controller().ensure_topic(std::move(wish));
 }
 
-Task<groups::OffsetsLog::Appended> PartitionOffsetsLog::append(PartitionId index, Bytes batch, Millis timeout) {
+Task<groups::OffsetsLog::Appended> PartitionOffsetsLog::append(PartitionId index, Bytes batch) {
   const replication::Topic topic = broker_.image()->topic(groups::offsets_topic);
   Appended appended;
   appended.error = ErrorCode::not_leader_or_follower;
   if (!topic) co_return appended;
-  const MonoTime deadline = after(timeout);
   const TopicId id = topic->id;
-  auto write = [this, id, index, batch = std::move(batch), deadline]() -> Task<Appended> {
+  auto write = [this, id, index, batch = std::move(batch)]() -> Task<Appended> {
     Appended result;
     const std::shared_ptr<Partition> partition = broker_.partitions().find(id, index);
     if (!partition) {
@@ -42,7 +41,7 @@ Task<groups::OffsetsLog::Appended> PartitionOffsetsLog::append(PartitionId index
     const log::AppendResult placed = partition->append(batch, false);
     result.error = placed.error;
     result.base = placed.base;
-    if (placed.error == ErrorCode::none) result.error = co_await partition->wait_for(placed.last + 1, deadline);
+    if (placed.error == ErrorCode::none) result.error = co_await partition->wait_for(placed.last + 1, never);
     co_return result;
   };
   co_return co_await on(broker_.owner(id, index), std::move(write));

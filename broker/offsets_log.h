@@ -14,7 +14,7 @@ class PartitionOffsetsLog final : public groups::OffsetsLog, public groups::Topi
   bool leads(PartitionId partition) const override;
   Task<ErrorCode> create(int32_t partitions, int16_t replication_factor,
                          std::vector<std::pair<std::string, std::string>> configs) override;
-  Task<Appended> append(PartitionId partition, Bytes batch, Millis timeout) override;
+  Task<Appended> append(PartitionId partition, Bytes batch) override;
   Task<Page> read(PartitionId partition, Offset from, size_t max_bytes) override;
 
   std::optional<Topic> find(std::string_view name) const override;

@@ -42,7 +42,8 @@ void GroupCoordinator::start() {
 
 Task<void> GroupCoordinator::close() {
   closing_ = true;
-  for (const SlotPtr& slot : slots_) {
+  const std::vector<SlotPtr> slots = slots_;
+  for (const SlotPtr& slot : slots) {
     if (slot) unload(slot);
   }
   stop_.notify();
@@ -100,7 +101,9 @@ void GroupCoordinator::unload(const SlotPtr& slot) {
   }
   slot->offsets.clear();
   SlotPtr& place = slots_[static_cast<size_t>(slot->partition.value)];
-  if (place == slot) place.reset();
+  if (place != slot) return;
+  place = std::make_shared<Slot>(slot->partition);
+  if (!slot->is_quiet()) place->before = slot;
 }
 
 void GroupCoordinator::reload(const SlotPtr& slot) {
@@ -143,6 +146,8 @@ void GroupCoordinator::load_soon(const SlotPtr& slot) {
 }
 
 Task<void> GroupCoordinator::load(SlotPtr slot) {
+  while (slot->before && !slot->before->is_quiet()) co_await slot->before->changed.wait();
+  slot->before.reset();
   std::map<std::string, GroupRecord> groups;
   bool complete = false;
   try {
@@ -221,16 +226,29 @@ Task<bool> GroupCoordinator::replay(Slot& slot, std::map<std::string, GroupRecor
 // --- writing ---
 
 Task<ErrorCode> GroupCoordinator::write(SlotPtr slot, std::vector<Change> changes) {
+  if (closing_) co_return ErrorCode::not_coordinator;
+  const auto outcome = std::make_shared<Outcome>();
+  gate_.spawn(perform(slot, std::move(changes), outcome));
+  const MonoTime deadline = after(settings_.commit_timeout);
+  while (!outcome->error) {
+    const bool in_time = co_await outcome->known.wait(deadline);
+    if (!in_time && !outcome->error) co_return ErrorCode::request_timed_out;
+  }
+  co_return *outcome->error;
+}
+
+Task<void> GroupCoordinator::perform(SlotPtr slot, std::vector<Change> changes, std::shared_ptr<Outcome> outcome) {
   const uint64_t ticket = slot->writes_begun++;
   Bytes batch = batch_of(changes, now().wall);
   OffsetsLog::Appended appended;
   try {
-    appended = co_await log_.append(slot->partition, std::move(batch), settings_.commit_timeout);
+    appended = co_await log_.append(slot->partition, std::move(batch));
   } catch (const std::exception&) {
     appended.error = ErrorCode::kafka_storage_error;
   }
   while (slot->writes_settled != ticket) co_await slot->changed.wait();
-  if (appended.error == ErrorCode::none && slot->state == Slot::State::active) {
+  const bool ours = slot->state == Slot::State::active;
+  if (appended.error == ErrorCode::none && ours) {
     Offset at = appended.base;
     for (const Change& change : changes) {
       if (const auto* offset = std::get_if<OffsetChange>(&change)) apply(*slot, *offset, at);
@@ -239,7 +257,15 @@ Task<ErrorCode> GroupCoordinator::write(SlotPtr slot, std::vector<Change> change
   }
   ++slot->writes_settled;
   slot->changed.notify();
-  co_return appended.error;
+  outcome->error = appended.error;
+  outcome->known.notify();
+  if (appended.error == ErrorCode::none || !ours) co_return;
+  // A group that was to be deleted is gone from memory already; and of a broken log nobody knows what it holds.
+  const bool too_early = std::ranges::any_of(changes, [](const Change& change) {
+    const auto* group = std::get_if<GroupChange>(&change);
+    return group != nullptr && !group->value;
+  });
+  if (too_early || appended.error == ErrorCode::kafka_storage_error) reload(slot);
 }
 
 void GroupCoordinator::apply(Slot& slot, const OffsetChange& change, Offset at) {
@@ -393,9 +419,7 @@ Task<void> GroupCoordinator::write_tombstones(SlotPtr slot, std::vector<Change> 
     std::vector<Change> batch(changes.begin() + static_cast<ptrdiff_t>(from),
                               changes.begin() + static_cast<ptrdiff_t>(to));
     const ErrorCode error = co_await write(slot, std::move(batch));
-    if (error == ErrorCode::none) continue;
-    reload(slot);
-    co_return;
+    if (error != ErrorCode::none) co_return;
   }
 }
 

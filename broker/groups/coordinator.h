@@ -100,6 +100,9 @@ class GroupCoordinator {
     uint64_t writes_begun = 0;
     uint64_t writes_settled = 0;
     Event changed;  // state or writes_settled
+    // What this one takes the place of, while writes of it are under way: they must end before the log is read.
+    std::shared_ptr<Slot> before;
+    bool is_quiet() const { return writes_settled == writes_begun; }
   };
   using SlotPtr = std::shared_ptr<Slot>;
   using EntryPtr = std::shared_ptr<Entry>;
@@ -122,11 +125,17 @@ class GroupCoordinator {
   Task<void> load(SlotPtr slot);
   Task<bool> replay(Slot& slot, std::map<std::string, GroupRecord>& groups);
   void unload(const SlotPtr& slot);
-  // Forgets what memory says and reads the log again: a write has failed whose effect was taken for granted.
+  // Forgets what memory says and reads the log again.
   void reload(const SlotPtr& slot);
 
-  // Answers once the log has acknowledged the changes and they are applied.
+  // Answers once the log has acknowledged the changes and they are applied, or when that takes too long; they may
+  // still be then.
   Task<ErrorCode> write(SlotPtr slot, std::vector<Change> changes);
+  struct Outcome {
+    std::optional<ErrorCode> error;
+    Event known;
+  };
+  Task<void> perform(SlotPtr slot, std::vector<Change> changes, std::shared_ptr<Outcome> outcome);
   void apply(Slot& slot, const OffsetChange& change, Offset at);
   // Until every write begun so far is settled; false when that takes too long or the slot is gone.
   Task<bool> settle(SlotPtr slot);

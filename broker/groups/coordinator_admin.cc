@@ -128,7 +128,6 @@ Task<ErrorCode> GroupCoordinator::remove_group(std::string id) {
   }
   changes.push_back(GroupChange{id});
   const ErrorCode error = co_await write(*slot, std::move(changes));
-  if (error != ErrorCode::none) reload(*slot);
   co_return answer_for_failed_append(error);
 }
 

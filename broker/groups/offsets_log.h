@@ -43,8 +43,9 @@ class OffsetsLog {
     ErrorCode error = ErrorCode::none;
     Offset base{-1};
   };
-  // Appends one batch; returns when it is acknowledged at the configured durability (acks=all), or after `timeout`.
-  virtual Task<Appended> append(PartitionId partition, Bytes batch, Millis timeout) = 0;
+  // Appends one batch; returns when it is acknowledged at the configured durability (acks=all), however long that
+  // takes, or when it is certain that it never will be.
+  virtual Task<Appended> append(PartitionId partition, Bytes batch) = 0;
 
   struct Page {
     ErrorCode error = ErrorCode::none;

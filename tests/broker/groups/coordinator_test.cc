@@ -231,6 +231,38 @@ TEST_CASE("a commit that the log does not take is told so and does not count") {
   CHECK(w.fetch() == 1);
 }
 
+TEST_CASE("a commit that takes too long is answered so, and counts when the log has it after all") {
+  World w;
+  w.log->held = true;
+  const auto answer = w.begin_commit(World::commit_request(2));
+  w.shard.pass(Millis(4'999));
+  CHECK(!answer->has_value());
+  w.shard.pass(Millis(1));
+  CHECK((*answer)->topics[0].partitions[0].error == coordinator_not_available);
+  const auto stable = w.shard.begin(w.coordinator.fetch(World::fetch_request(), true));
+  w.shard.pass(Millis(5'000));
+  CHECK((*stable)->error == not_coordinator);
+  w.log->held = false;
+  w.shard.run([&] { w.log->released.notify(); });
+  CHECK(w.fetch() == 2);
+}
+
+TEST_CASE("a slot that is taken back waits for the writes of its former life") {
+  World w;
+  w.log->held = true;
+  const auto answer = w.begin_commit(World::commit_request(2));
+  const PartitionId partition(partition_of_group("g", 4));
+  w.shard.run([&] {
+    w.coordinator.resign(partition);
+    w.coordinator.lead(partition);
+  });
+  CHECK(w.commit(World::commit_request(3)) == coordinator_load_in_progress);
+  w.log->held = false;
+  w.shard.run([&] { w.log->released.notify(); });
+  CHECK(answer->has_value());
+  CHECK(w.fetch() == 2);
+}
+
 TEST_CASE("what a commit must know about its group") {
   World w;
   OffsetCommitRequest request = World::commit_request(1);
@@ -474,7 +506,7 @@ TEST_CASE("a transaction's offsets in the log stay unstable until its end, also 
   options.base_sequence = Sequence(0);
   options.transactional = true;
   const Bytes batch = batch_of({OffsetChange{"g", "t", PartitionId(0), value}}, Timestamp(1), options);
-  w.shard.now_or_fail(w.log->append(partition, batch, Millis(1)));
+  w.shard.now_or_fail(w.log->append(partition, batch));
   {
     World open(w.log);
     const auto answer = open.shard.now_or_fail(open.coordinator.fetch(World::fetch_request(), true));
@@ -488,7 +520,7 @@ TEST_CASE("a transaction's offsets in the log stay unstable until its end, also 
   options.control = true;
   BatchBuilder marker(options);
   marker.add(Timestamp(1), std::string_view("\0\0\0\1", 4), std::string_view("\0\0\0\0\0\0", 6));
-  w.shard.now_or_fail(w.log->append(partition, marker.build(), Millis(1)));
+  w.shard.now_or_fail(w.log->append(partition, marker.build()));
   World next(w.log);
   CHECK(next.fetch() == 5);
 }

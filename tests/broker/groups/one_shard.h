@@ -115,7 +115,7 @@ class MemoryLog final : public OffsetsLog {
     logs.resize(static_cast<size_t>(partitions));
     co_return ErrorCode::none;
   }
-  Task<Appended> append(PartitionId partition, Bytes batch, Millis) override {
+  Task<Appended> append(PartitionId partition, Bytes batch) override {
     ++appends;
     if (append_says != ErrorCode::none) {
       const ErrorCode error = append_says;
