@@ -264,7 +264,7 @@ TypedExpr Binder::bind_call(const Node& node) {
   if (node.text == "RETURNING" && node.op.starts_with("JSON_")) {
     // JSON_VALUE(… RETURNING type): the conversion is the cast's, the behaviours stay the function's.
     TypedExpr value = make_call(node.op, std::move(args), at);
-    return make_cast(value, node.type.with_nullable(true), false, at);
+    return make_cast(value, node.type.with_nullable(true), true, at);
   }
   const std::string& name = node.text.empty() || node.infix ? node.op : node.text;
   TypedExpr call = make_call(name, std::move(args), at);
