@@ -1,6 +1,7 @@
 #include "broker/fetch_sessions.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace millrace::broker {
 
@@ -32,32 +33,55 @@ std::vector<FetchPartition> partitions_of(const FetchRequest& request, int16_t v
   return partitions;
 }
 
+struct Hash {
+  size_t operator()(const FetchPartition* p) const {
+    return std::hash<TopicId>{}(p->id) ^ std::hash<std::string>{}(p->topic) ^
+           static_cast<size_t>(p->index.value) * 0x9e3779b97f4a7c15ull;
+  }
+};
+struct Same {
+  bool operator()(const FetchPartition* a, const FetchPartition* b) const { return a->same_partition(*b); }
+};
+
 // Named twice: the last one counts, at the place of the first.
 void merge(std::vector<FetchPartition>& into, std::vector<FetchPartition> updates) {
-  const bool fresh = into.empty();
+  if (updates.empty()) return;
+  const size_t before = into.size();
+  into.reserve(before + updates.size());  // the index points into it
+  std::unordered_set<FetchPartition*, Hash, Same> known;
+  for (FetchPartition& partition : into) known.insert(&partition);
   for (FetchPartition& update : updates) {
-    const auto known = std::ranges::find_if(into, [&](const FetchPartition& p) { return p.same_partition(update); });
-    if (known == into.end()) {
+    const auto found = known.find(&update);
+    if (found == known.end()) {
       into.push_back(std::move(update));
+      known.insert(&into.back());
       continue;
     }
-    if (!fresh) {
-      update.told_high_watermark = known->told_high_watermark;
-      update.told_last_stable = known->told_last_stable;
-      update.told_start = known->told_start;
-    }
-    *known = std::move(update);
+    FetchPartition& kept = **found;
+    kept.current_leader_epoch = update.current_leader_epoch;
+    kept.last_fetched_epoch = update.last_fetched_epoch;
+    kept.offset = update.offset;
+    kept.max_bytes = update.max_bytes;
   }
 }
 
 void forget(std::vector<FetchPartition>& partitions, const FetchRequest& request, int16_t version) {
+  std::vector<FetchPartition> named;
   for (const FetchRequest::ForgottenTopic& topic : request.forgotten_topics) {
     for (const PartitionId index : topic.partitions) {
-      std::erase_if(partitions, [&](const FetchPartition& p) {
-        return p.index == index && (version >= 13 ? p.id == topic.id : p.topic == topic.name);
-      });
+      FetchPartition& partition = named.emplace_back();
+      if (version >= 13) {
+        partition.id = topic.id;
+      } else {
+        partition.topic = topic.name;
+      }
+      partition.index = index;
     }
   }
+  if (named.empty()) return;
+  std::unordered_set<FetchPartition*, Hash, Same> forgotten;
+  for (FetchPartition& partition : named) forgotten.insert(&partition);
+  std::erase_if(partitions, [&](FetchPartition& p) { return forgotten.contains(&p); });
 }
 
 }  // namespace
@@ -94,6 +118,11 @@ FetchPlan FetchSessions::plan(const FetchRequest& request, int16_t version, Mono
   session.last_used = now;
   merge(session.partitions, partitions_of(request, version));
   forget(session.partitions, request, version);
+  if (session.partitions.empty()) {
+    // Nothing is left to follow: answered without a session, which ends.
+    sessions_.erase(found);
+    return plan;
+  }
   plan.session = found->second;
   plan.incremental = true;
   plan.partitions = session.partitions;
