@@ -181,6 +181,7 @@ struct GroupAggregate : Node {
 struct ChangelogNormalize : Node {
   std::vector<int> key;
   ExprPtr condition;  // a filter that belongs to it; null: none
+  bool emit_update_before = true;
   ChangelogNormalize() : Node(Kind::changelog_normalize) {}
 };
 

@@ -118,8 +118,6 @@ void KafkaSink::write(const Batch& batch, size_t row) {
     for (size_t c = 0; c < out.size(); ++c) changed.push_back(Column::from_values(node_.schema[c].type, {&out[c], 1}));
     columns = changed;
     at = 0;
-  } else if (options_.upsert && kind == RowKind::update_before) {
-    return;
   }
   OutputRecord record;
   const auto pick = [&](const std::vector<int>& numbers) {
@@ -128,7 +126,8 @@ void KafkaSink::write(const Batch& batch, size_t row) {
     return picked;
   };
   if (key_) record.key = key_->encode(pick(key_columns_), at);
-  if (!(options_.upsert && kind == RowKind::delete_)) record.value = value_->encode(pick(value_columns_), at);
+  // A row taken back is a tombstone, whether it is updated afterwards or not.
+  if (!(options_.upsert && is_retraction(kind))) record.value = value_->encode(pick(value_columns_), at);
   std::string topic = options_.topics.empty() ? "" : options_.topics.front();
   for (size_t i = 0; i < node_.metadata.size(); ++i) {
     const Column& column = columns[static_cast<size_t>(node_.metadata_columns[i])];

@@ -523,7 +523,13 @@ class AggregatePlanner {
       schema.push_back({name, keys[i]->type});
       ++plain;
     }
-    for (size_t i = 0; i < calls_.size(); ++i) schema.push_back({"EXPR$" + std::to_string(i), calls_[i].type});
+    // A call that is an output as it stands is called like the output.
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      std::string name = "$f" + std::to_string(plain + i);
+      for (size_t k = 0; k < outputs_.size(); ++k)
+        if (is_column(outputs_[k]) && outputs_[k]->index == static_cast<int>(keys.size() + i)) name = columns_.names[k];
+      schema.push_back({name, calls_[i].type});
+    }
     return schema;
   }
 

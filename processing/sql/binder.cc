@@ -26,6 +26,20 @@ const Node* search(const Node& node, Visit visit) {
   return nullptr;
 }
 
+// x + 0, x - 0, x * 1 and x / 1 are x, as for Flink's optimizer: it shows with -0.0.
+TypedExpr identity_operand(const Node& node, const std::vector<TypedExpr>& args) {
+  if (args.size() != 2 || !args[0]->type.is_numeric() || !args[1]->type.is_numeric()) return nullptr;
+  auto is = [&](size_t i, const char* digit) {
+    const Node& operand = *node.operands[i];
+    return operand.is_literal(LiteralKind::exact) && operand.text == digit;
+  };
+  if (node.op == "+") return is(1, "0") ? args[0] : is(0, "0") ? args[1] : nullptr;
+  if (node.op == "-") return is(1, "0") ? args[0] : nullptr;
+  if (node.op == "*") return is(1, "1") ? args[0] : is(0, "1") ? args[1] : nullptr;
+  if (node.op == "/") return is(1, "1") ? args[0] : nullptr;
+  return nullptr;
+}
+
 }  // namespace
 
 const Node* find_aggregate(const Node& node) {
@@ -267,7 +281,9 @@ TypedExpr Binder::bind_call(const Node& node) {
     return make_cast(value, node.type.with_nullable(true), true, at);
   }
   const std::string& name = node.text.empty() || node.infix ? node.op : node.text;
+  TypedExpr identity = identity_operand(node, args);
   TypedExpr call = make_call(name, std::move(args), at);
+  if (identity != nullptr) return coerce(materialized(identity), call->type);
   return node.op == "PROCTIME" ? call : materialized(call);
 }
 

@@ -23,6 +23,17 @@ class Grammar {
   Statement statement();
 
  private:
+  // What a hostile statement may nest before it is refused; all later work is recursive.
+  static constexpr int kDeepest = 300;
+  struct Nesting {
+    explicit Nesting(Grammar& g) : grammar(g) {
+      if (++grammar.depth_ > kDeepest) grammar.fail_too_deep();
+    }
+    ~Nesting() { --grammar.depth_; }
+    Grammar& grammar;
+  };
+  [[noreturn]] void fail_too_deep();
+
   // Tokens.
   const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
   const Token& next() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
@@ -136,6 +147,7 @@ class Grammar {
   std::string_view text_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
+  int depth_ = 0;
   size_t name_probed_at_ = static_cast<size_t>(-1);
 };
 

@@ -139,6 +139,20 @@ bool same_window(const plan::WindowSpec& a, const plan::WindowSpec& b) {
   return a.kind == b.kind && a.size == b.size && a.slide == b.slide && a.offset == b.offset;
 }
 
+// Equalities between the sides, before the expression itself would be refused in other words.
+void check_join_equalities(const Node& condition, const Scope& scope, int width) {
+  if (condition.is_call("AND")) {
+    for (const NodePtr& operand : condition.operands) check_join_equalities(*operand, scope, width);
+    return;
+  }
+  if (!condition.is_call("=")) return;
+  TypedExpr left = Binder(scope).bind(*condition.operands[0]);
+  TypedExpr right = Binder(scope).bind(*condition.operands[1]);
+  Sides a = sides_of(left, width);
+  Sides b = sides_of(right, width);
+  if ((a == Sides::left && b == Sides::right) || (a == Sides::right && b == Sides::left)) check_key_types(left, right);
+}
+
 bool has_query(const Node& node) {
   if (node.kind == NodeKind::query) return true;
   return std::ranges::any_of(node.operands, [](const NodePtr& o) { return o != nullptr && has_query(*o); });
@@ -225,6 +239,7 @@ Planner::FromResult Planner::from_join(const TableRef& table, const Scope* outer
   }
   if (table.condition != nullptr) {
     if (has_query(*table.condition)) fail_table("Subqueries in join conditions are not supported yet.");
+    check_join_equalities(*table.condition, result.scope, width);
     TypedExpr condition = Binder(result.scope).bind(*table.condition);
     if (!condition->type.is(TypeRoot::boolean)) fail_validation("ON clause must be a condition", table.condition->pos);
     for (TypedExpr& part : conjuncts(condition)) parts.conditions.push_back(std::move(part));

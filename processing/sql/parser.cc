@@ -79,6 +79,8 @@ void Grammar::expect_symbol(std::string_view text) {
   if (!accept_symbol(text)) fail_here();
 }
 
+void Grammar::fail_too_deep() { fail_parse("The statement is nested too deeply.", peek().pos); }
+
 void Grammar::fail_here(bool name_allowed) { fail_at(at_, 1, name_allowed || name_probed_at_ == at_); }
 
 void Grammar::fail_at(size_t index, size_t count, bool name_allowed) {
@@ -316,8 +318,7 @@ void Grammar::table_elements(TableDef& table) {
   if (accept_symbol(")")) return;
   do {
     if (is_word("WATERMARK")) {
-      Pos pos = peek().pos;
-      if (!table.watermarks.empty()) fail_parse("Multiple WATERMARK declarations are not supported yet.", pos);
+      if (!table.watermarks.empty()) fail_parse("Multiple WATERMARK declarations are not supported yet.", {});
       table.watermarks.push_back(watermark());
     } else if (is_word("PRIMARY") || is_word("CONSTRAINT") || is_word("UNIQUE")) {
       Pos pos = peek().pos;

@@ -210,9 +210,11 @@ std::vector<OrderItem> Grammar::order_items() {
 }
 
 NodePtr Grammar::expression(int min_precedence) {
+  Nesting nesting(*this);
   NodePtr left = prefix();
-  while (infix(left, min_precedence)) {
-  }
+  // a + b + c is a tree that leans to the left: as deep as it is long.
+  for (int terms = 0; infix(left, min_precedence); ++terms)
+    if (terms > 2 * kDeepest) fail_too_deep();
   return left;
 }
 
@@ -369,7 +371,8 @@ bool Grammar::negatable_predicate(NodePtr& left, int min_precedence) {
 }
 
 NodePtr Grammar::postfix(NodePtr expr) {
-  while (true) {
+  for (int steps = 0;; ++steps) {
+    if (steps > kDeepest) fail_too_deep();
     if (is_symbol("[")) {
       next();
       NodePtr index = expression();
@@ -969,6 +972,7 @@ int Grammar::type_argument(int otherwise) {
 }
 
 DataType Grammar::type() {
+  Nesting nesting(*this);
   DataType result = type_without_suffix();
   while (true) {
     if (accept_words({"NOT", "NULL"})) {

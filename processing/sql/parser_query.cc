@@ -8,6 +8,7 @@
 namespace millrace::processing::sql {
 
 QueryPtr Grammar::query() {
+  Nesting nesting(*this);
   Pos pos = peek().pos;
   std::vector<CommonTable> with;
   if (accept("WITH")) {
@@ -33,7 +34,10 @@ QueryPtr Grammar::query() {
     result = std::make_shared<Query>(*result);
   }
   result->with = std::move(with);
-  if (accept_words({"ORDER", "BY"})) result->order_by = order_items();
+  if (accept("ORDER")) {
+    expect("BY");
+    result->order_by = order_items();
+  }
   if (accept("LIMIT")) {
     if (!accept("ALL")) result->fetch = fetch_count();
   }
@@ -59,7 +63,8 @@ NodePtr Grammar::fetch_count() {
 // UNION and EXCEPT bind alike, INTERSECT binds tighter.
 QueryPtr Grammar::query_body(int min_precedence) {
   QueryPtr left = query_term();
-  while (true) {
+  for (int terms = 0;; ++terms) {
+    if (terms > kDeepest) fail_too_deep();
     Query::Kind kind = Query::Kind::select;
     int precedence = 0;
     if (is_word("UNION")) {
@@ -145,7 +150,8 @@ QueryPtr Grammar::select() {
   if (accept("FROM")) {
     select.from = from_clause();
     if (accept("WHERE")) select.where = expression();
-    if (accept_words({"GROUP", "BY"})) {
+    if (accept("GROUP")) {
+      expect("BY");
       select.grouped = true;
       select.group_by = group_items();
     }
@@ -185,7 +191,8 @@ SelectItem Grammar::select_item() {
 // Tables separated by commas are joined from left to right, more loosely than JOIN.
 TableRefPtr Grammar::from_clause() {
   TableRefPtr left = join_chain();
-  while (is_symbol(",")) {
+  for (int joins = 0; is_symbol(","); ++joins) {
+    if (joins > kDeepest) fail_too_deep();
     Pos comma = next().pos;
     auto join = std::make_shared<TableRef>();
     join->kind = TableRef::Kind::join;
@@ -201,7 +208,8 @@ TableRefPtr Grammar::from_clause() {
 
 TableRefPtr Grammar::join_chain() {
   TableRefPtr left = table_primary();
-  while (true) {
+  for (int joins = 0;; ++joins) {
+    if (joins > kDeepest) fail_too_deep();
     size_t begin = at_;
     Pos join_pos = peek().pos;
     bool natural = accept("NATURAL");
@@ -244,6 +252,7 @@ TableRefPtr Grammar::join_chain() {
 }
 
 TableRefPtr Grammar::table_primary() {
+  Nesting nesting(*this);
   auto table = std::make_shared<TableRef>();
   table->pos = peek().pos;
   bool lateral = accept("LATERAL");
@@ -494,6 +503,7 @@ std::shared_ptr<MatchRecognize> Grammar::match_recognize() {
 }
 
 PatternPtr Grammar::pattern() {
+  Nesting nesting(*this);
   PatternPtr first = pattern_sequence();
   if (!is_symbol("|")) return first;
   auto alternation = std::make_shared<PatternTerm>();

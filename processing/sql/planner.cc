@@ -72,7 +72,7 @@ plan::Plan Planner::plan_query(const Query& query) {
 std::vector<Field> Planner::query_schema(const Query& query) { return relation_of(query).node->schema; }
 
 Relation Planner::relation_of(const Query& query, const Scope* outer) {
-  if (++depth_ > 64) fail_table("The query is nested too deeply.");
+  if (++depth_ > 400) fail_table("The query is nested too deeply.");
   CommonTables saved = common_;
   for (const CommonTable& table : query.with) common_[table.name] = &table;
   std::vector<plan::SortKey> sort;

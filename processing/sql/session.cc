@@ -578,7 +578,7 @@ struct Session::State {
     ObjectPath path = catalog.qualify(name);
     CatalogTablePtr table = catalog.find(path);
     if (table == nullptr)
-      fail_flink_validation(fmt::format("Tables or views with the identifier '{}' doesn't exist.", path.quoted()));
+      fail_flink_validation(fmt::format("Tables or views with the identifier '{}' doesn't exist.", path.text()));
     std::vector<Field> columns;
     for (const char* title : {"name", "type", "null", "key", "extras", "watermark"}) {
       columns.push_back({title, std::string_view(title) == "null" ? DataType::boolean() : DataType::string()});

@@ -94,6 +94,34 @@ void find_sources_without_watermark(const plan::Node& node, std::vector<std::str
   for (const plan::NodePtr& input : node.inputs) find_sources_without_watermark(*input, names);
 }
 
+// A sink that keeps the newest row per key has no use for -U. It may be left out unless a filter stands in between:
+// then the row that no longer passes must be taken back.
+bool leave_out_update_before(plan::Node& node) {
+  switch (node.kind) {
+    case plan::Kind::calc: {
+      auto& calc = static_cast<plan::Calc&>(node);
+      if (calc.condition != nullptr || !leave_out_update_before(*calc.inputs[0])) return false;
+      break;
+    }
+    case plan::Kind::group_aggregate:
+      static_cast<plan::GroupAggregate&>(node).emit_update_before = false;
+      break;
+    case plan::Kind::changelog_normalize:
+      static_cast<plan::ChangelogNormalize&>(node).emit_update_before = false;
+      break;
+    case plan::Kind::deduplicate:
+      static_cast<plan::Deduplicate&>(node).emit_update_before = false;
+      break;
+    case plan::Kind::rank:
+      static_cast<plan::Rank&>(node).emit_update_before = false;
+      break;
+    default:
+      return false;
+  }
+  if (node.changelog != plan::Changelog::insert_only) node.changelog = plan::Changelog::upsert;
+  return true;
+}
+
 }  // namespace
 
 std::shared_ptr<plan::Sink> Planner::plan_insert(const Insert& insert) {
@@ -136,10 +164,7 @@ std::shared_ptr<plan::Sink> Planner::sink_for(const CatalogTable& table, const I
       slot = static_cast<int>(i);
     }
     if (source.node->schema.size() != insert.columns.size()) {
-      Pos pos = insert.pos.to(insert.table.pos);
-      fail_validation(fmt::format("Number of INSERT target columns ({}) does not equal number of source items ({})",
-                                  insert.columns.size(), source.node->schema.size()),
-                      pos);
+      fail_validation("Number of columns must match number of query columns", insert.query->pos);
     }
     for (size_t i = 0; i < columns.size(); ++i) {
       if (position[i] >= 0) {
@@ -283,6 +308,8 @@ std::shared_ptr<plan::Sink> Planner::sink_for(const CatalogTable& table, const I
       }
       sink->materialize = true;
     }
+    // Without it, -U means: delete, unless +U follows.
+    if (covered && updates && leave_out_update_before(query)) sink->changelog = query.changelog;
   }
   return sink;
 }
