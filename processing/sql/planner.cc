@@ -264,7 +264,11 @@ Relation Planner::select(const Query& query, const Scope* outer, const std::vect
   Scope& scope = input.scope;
   scope.outer = outer;
   for (const auto& [name, spec] : select.windows) scope.windows[name] = &spec;
-  if (select.where != nullptr) input.relation = filter(input.relation, scope, *select.where, "WHERE");
+  if (select.where != nullptr) {
+    input.relation = filter(input.relation, scope, *select.where, "WHERE");
+    // The condition may have made a join one that keeps time attributes.
+    for (size_t i = 0; i < scope.columns.size(); ++i) scope.columns[i].type = input.relation.node->schema[i].type;
+  }
 
   SelectColumns columns = select_columns(select, scope);
   // ORDER BY names an output, counts one, repeats its expression, or needs a column that is not in the output.
@@ -336,7 +340,12 @@ Relation Planner::filter_by(Relation input, TypedExpr condition) {
   if (condition == nullptr) return input;
   if (auto join = joins_.find(input.node.get()); join != joins_.end()) {
     JoinParts parts = join->second;
-    for (TypedExpr& part : conjuncts(condition)) parts.conditions.push_back(std::move(part));
+    // Over the join's inputs the times are still time attributes.
+    std::vector<TypedExpr> columns;
+    for (const Relation* side : {&parts.left, &parts.right})
+      for (const Field& field : side->node->schema)
+        columns.push_back(make_column(static_cast<int>(columns.size()), field.type, field.name));
+    for (TypedExpr& part : conjuncts(condition)) parts.conditions.push_back(substitute(part, columns));
     return make_join(std::move(parts));
   }
   std::vector<TypedExpr> outputs;

@@ -43,6 +43,8 @@ std::vector<SinkColumn> sink_columns(const CatalogTable& table) {
 
 const char* summary(const plan::Node& node) {
   switch (node.kind) {
+    case plan::Kind::calc:
+      return makes_deletes(*node.inputs[0]);
     case plan::Kind::group_aggregate:
       return "GroupAggregate";
     case plan::Kind::join:
@@ -76,6 +78,8 @@ std::string update_producer(const plan::Node& node) {
 
 bool makes_deletes(const plan::Node& node) {
   switch (node.kind) {
+    case plan::Kind::calc:
+      return makes_deletes(*node.inputs[0]);
     case plan::Kind::group_aggregate:
       return node.inputs[0]->changelog != plan::Changelog::insert_only;
     case plan::Kind::deduplicate:
