@@ -43,8 +43,6 @@ std::vector<SinkColumn> sink_columns(const CatalogTable& table) {
 
 const char* summary(const plan::Node& node) {
   switch (node.kind) {
-    case plan::Kind::calc:
-      return makes_deletes(*node.inputs[0]);
     case plan::Kind::group_aggregate:
       return "GroupAggregate";
     case plan::Kind::join:
