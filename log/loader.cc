@@ -275,7 +275,7 @@ Task<bool> Loader::recover_segment(Segment& segment, Offset& next) {
   const std::vector<AbortedEntry> old_aborts = segment.aborted.entries();
   segment.aborted.clear();
   if (file_size == 0) {
-    segment.aborted_dirty = !old_aborts.empty();
+    segment.aborted_dirty |= !old_aborts.empty();
     co_return true;
   }
 

@@ -19,6 +19,7 @@ LogConfig small_segments() {
 struct Told {
   int64_t durable = 0;   // said to be durable: must be there
   int64_t appended = 0;  // ever given an offset: nothing beyond may be there
+  int64_t recovery_point = 0;
 };
 
 // Produces until the crash; record i says "value i". Every producer batch carries sequences.
@@ -58,7 +59,10 @@ Task<int> produce_forever(sim::Node& node, Told& told, LogConfig config, OpenSta
     } else {
       co_await yield();
     }
-    if (dice.one_in(20)) co_await log->recovery_point();
+    if (dice.one_in(20)) {
+      const Offset point = co_await log->recovery_point();
+      told.recovery_point = std::max(told.recovery_point, point.value);
+    }
   }
 }
 
@@ -77,10 +81,10 @@ void check_prefix(Log& log, const Told& told, const std::vector<std::string>& va
   }
 }
 
-// The state that Kafka's checkpoint would give: some point that was durable.
+// What a checkpoint may say: the last recovery point or an older one.
 OpenState after_crash(sim::World& world, const Told& told) {
   OpenState state;
-  state.recovery_point = Offset(world.random().between(0, told.durable));
+  state.recovery_point = Offset(world.random().between(0, told.recovery_point));
   return state;
 }
 
@@ -103,7 +107,7 @@ void crash_again_and_again(uint64_t seed, sim::Crash kind, LogConfig config) {
       check_prefix(*log, told, values);
       CHECK(log->durable() == log->end());
       // What is there now is what later rounds must find.
-      told.durable = told.appended = log->end().value;
+      told.durable = told.appended = told.recovery_point = log->end().value;
       const std::vector<ProducerSummary> producers = log->producers();
       const std::pair epochs = log->end_of_epoch(log->latest_epoch());
       const Offset stable = log->last_stable(log->end());
