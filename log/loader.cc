@@ -285,8 +285,9 @@ Task<bool> Loader::recover_segment(Segment& segment, Offset& next) {
   bool good = true;
   while (more && good) {
     while (std::optional<RecordBatch> batch = scanner.next()) {
-      good = batch->crc_matches() && batch->base_offset() >= next && batch->last_offset() >= batch->base_offset() &&
-             segment.offsets.fits(batch->last_offset());
+      // The base offset is outside the checksum: it may be anything.
+      good = batch->crc_matches() && batch->base_offset() >= next && segment.offsets.fits(batch->base_offset()) &&
+             batch->last_offset() >= batch->base_offset() && segment.offsets.fits(batch->last_offset());
       if (!good) break;
       segment.append(*batch, config_.index_interval_bytes);
       next = batch->next_offset();

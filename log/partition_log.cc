@@ -141,7 +141,7 @@ AppendResult PartitionLog::append_as_follower(Bytes records) {
   result.base = valid.batches.front().batch.base_offset();
   for (const ValidBatch& valid_batch : valid.batches) {
     const RecordBatch& batch = valid_batch.batch;
-    const Timestamp newest = batch.is_legacy() ? Timestamp(-1) : batch.max_timestamp();
+    const Timestamp newest = batch.is_legacy() ? Timestamp(-1) : std::max(Timestamp(-1), batch.max_timestamp());
     roll_before(batch.size(), batch.last_offset(), newest, batch.base_offset());
     // A copy: the request it came in holds far more than this batch.
     put(RecordBatch(Bytes::copy_of(batch.bytes().span())));

@@ -133,7 +133,7 @@ Task<void> Segment::rebuild_indexes(Disk& disk, int32_t index_interval) {
   bool more = true;
   while (more) {
     while (std::optional<RecordBatch> batch = scanner.next()) {
-      if (batch->base_offset() < next || !offsets.fits(batch->last_offset())) {
+      if (batch->base_offset() < next || !offsets.fits(batch->base_offset()) || !offsets.fits(batch->last_offset())) {
         throw CorruptLog("Batch at position " + std::to_string(scanner.batch_position()) + " of " + path(".log") +
                          " has offset " + std::to_string(batch->base_offset().value) + ", expected at least " +
                          std::to_string(next.value));

@@ -271,7 +271,8 @@ Validation validate_replicated(const Bytes& records, Offset next, const TopicPar
                                                     std::to_string(batch->base_offset().value) + " of " + text(name) +
                                                     " does not match its checksum");
     }
-    if (batch->base_offset() < next || batch->last_offset() < batch->base_offset()) {
+    if (batch->base_offset() < next || batch->base_offset().value > INT64_MAX - INT32_MAX ||
+        batch->last_offset() < batch->base_offset()) {
       return refuse(ErrorCode::offset_out_of_range, "A replicated batch of " + text(name) + " begins at offset " +
                                                         std::to_string(batch->base_offset().value) + ", expected " +
                                                         std::to_string(next.value) + " or later");

@@ -140,7 +140,10 @@ std::optional<RecordView> RecordReader::next() {
   --remaining_;
   record.offset = Offset(
       static_cast<int64_t>(static_cast<uint64_t>(batch_.base_offset().value) + static_cast<uint64_t>(offset_delta)));
-  record.timestamp = batch_.is_log_append_time() ? batch_.max_timestamp() : batch_.base_timestamp() + timestamp_delta;
+  record.timestamp = batch_.is_log_append_time()
+                         ? batch_.max_timestamp()
+                         : Timestamp(static_cast<int64_t>(static_cast<uint64_t>(batch_.base_timestamp().value) +
+                                                          static_cast<uint64_t>(timestamp_delta)));
   return record;
 }
 
