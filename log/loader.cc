@@ -118,6 +118,7 @@ Task<void> Loader::settle_interrupted_work() {
     }
   }
   for (const std::string& file : cleaned) co_await disk_.remove(path(file));
+  if (complete.empty()) co_return;
   co_await replace_swapped(std::move(complete));
   files_ = co_await disk_.list(directory_);
 }

@@ -150,6 +150,9 @@ class Log {
   virtual std::vector<ProducerSummary> producers() const = 0;
   virtual std::optional<ProducerSummary> producer(ProducerId id) const = 0;
 
+  // producer.id.expiration.ms: forgets producers that have written nothing since, unless a transaction is open.
+  virtual void expire_producers(Timestamp older_than) { static_cast<void>(older_than); }
+
   // --- upkeep ---
   virtual void configure(LogConfig config) = 0;
   // DeleteRecords: moves start, keeps whole segments until retention. Behind the end (a follower too far behind, a

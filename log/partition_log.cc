@@ -1,25 +1,11 @@
-// Appending, and the way of what was appended to the disk.
+// Opening, appending and rolling: all of it in memory, with jobs for the writer.
 #include "log/partition_log.h"
 
 #include <algorithm>
-#include <atomic>
 
 namespace millrace::log {
 
 using protocol::RecordBatch;
-
-namespace {
-
-constexpr int64_t tail_budget = 1 << 20;           // kept of what is written, per log
-constexpr int64_t tail_budget_of_all = 256 << 20;  // above it a log keeps nothing that is written
-constexpr size_t parts_per_write = 256;
-constexpr size_t bytes_per_write = 8 << 20;
-
-std::atomic<int64_t> tail_bytes_of_all = 0;
-
-}  // namespace
-
-int64_t tail_memory() { return tail_bytes_of_all.load(std::memory_order_relaxed); }
 
 Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
                                      OpenState state) {
@@ -62,7 +48,7 @@ PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId i
       parent_unsynced_(loaded.created),
       notes_(std::move(loaded.notes)) {}
 
-PartitionLog::~PartitionLog() { tail_bytes_of_all.fetch_sub(tail_bytes_, std::memory_order_relaxed); }
+PartitionLog::~PartitionLog() { forget_tail(static_cast<size_t>(tail_bytes_)); }
 
 // --- appending ---
 
@@ -161,11 +147,8 @@ void PartitionLog::put(RecordBatch batch) {
     active.aborted_dirty = true;
   }
   end_ = batch.next_offset();
-  const auto size = static_cast<int64_t>(batch.size());
-  tail_bytes_ += size;
-  tail_bytes_of_all.fetch_add(size, std::memory_order_relaxed);
   jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
-  tail_.push_back(std::move(batch));
+  keep_in_tail(std::move(batch));
 }
 
 void PartitionLog::finish_append() {
@@ -231,181 +214,7 @@ Task<void> PartitionLog::roll() {
   roll_to(end_);
 }
 
-// --- the writer ---
-
-void PartitionLog::start_writer() {
-  if (writing_ || failed_ || jobs_.empty()) return;
-  writing_ = true;
-  gate_.spawn(write_jobs());
-}
-
-Task<void> PartitionLog::write_jobs() {
-  // What this turn of the event loop still appends goes out with the first write.
-  co_await yield();
-  try {
-    while (!jobs_.empty() && !failed_) {
-      if (jobs_.front().work) {
-        const Job job = std::move(jobs_.front());
-        jobs_.pop_front();
-        co_await job.work();
-      } else {
-        co_await write_some();
-      }
-      idle_.notify();
-    }
-  } catch (const DiskError& error) {
-    fail(error);
-  }
-  writing_ = false;
-  idle_.notify();
-}
-
-Task<void> PartitionLog::write_some() {
-  const std::shared_ptr<Segment> segment = jobs_.front().segment;
-  const int64_t position = jobs_.front().position;
-  const bool is_new = !segment->on_disk;
-  std::shared_ptr<File> file = co_await segment->writable(disk_);
-  if (is_new) directory_unsynced_ = true;
-
-  std::vector<Bytes> parts;
-  size_t bytes = 0;
-  Offset next = written_;
-  while (!jobs_.empty() && jobs_.front().segment == segment && parts.size() < parts_per_write &&
-         bytes < bytes_per_write) {
-    bytes += jobs_.front().bytes.size();
-    next = jobs_.front().next;
-    parts.push_back(std::move(jobs_.front().bytes));
-    jobs_.pop_front();
-  }
-  if (!segment->unsynced) {
-    segment->unsynced = true;
-    unsynced_.push_back(segment);
-  }
-  co_await file->write(position, std::move(parts));
-  if (failed_) co_return;
-  written_ = next;
-  evict_tail();
-  advanced_.notify();
-}
-
-void PartitionLog::evict_tail() {
-  const bool crowded = tail_memory() > tail_budget_of_all;
-  const int64_t budget = crowded ? 0 : tail_budget;
-  while (!tail_.empty() && tail_bytes_ > budget && tail_.front().next_offset() <= written_) {
-    forget_tail(tail_.front().size());
-    tail_.pop_front();
-  }
-}
-
-void PartitionLog::forget_tail(size_t bytes) {
-  tail_bytes_ -= static_cast<int64_t>(bytes);
-  tail_bytes_of_all.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-}
-
-// --- syncing ---
-
-void PartitionLog::want_sync(Offset end) {
-  if (failed_ || end <= durable_) return;
-  sync_wanted_.insert(end);
-  if (syncing_) return;
-  syncing_ = true;
-  gate_.spawn(sync_while_wanted());
-}
-
-Task<void> PartitionLog::sync_while_wanted() {
-  try {
-    while (!failed_ && !sync_wanted_.empty()) {
-      // A sync is worth its price once somebody's bytes are all in the file; it covers everybody else's so far.
-      if (*sync_wanted_.begin() > written_) {
-        co_await advanced_.wait();
-        continue;
-      }
-      co_await sync_once();
-      sync_wanted_.erase(sync_wanted_.begin(), sync_wanted_.upper_bound(durable_));
-    }
-  } catch (const DiskError& error) {
-    fail(error);
-  }
-  syncing_ = false;
-  idle_.notify();
-}
-
-Task<void> PartitionLog::sync_once() {
-  const Offset covered = written_;
-  const std::vector<std::shared_ptr<Segment>> segments = std::exchange(unsynced_, {});
-  const bool sync_directory = std::exchange(directory_unsynced_, false);
-  const bool sync_parent = std::exchange(parent_unsynced_, false);
-  for (const std::shared_ptr<Segment>& segment : segments) {
-    segment->unsynced = false;
-    if (segment->removed) continue;
-    std::shared_ptr<File> file = co_await segment->writable(disk_);
-    co_await file->sync();
-  }
-  if (sync_directory) co_await disk_.sync_directory(directory_);
-  if (sync_parent) co_await disk_.sync_directory(directory_.substr(0, directory_.find_last_of('/')));
-  if (failed_) co_return;
-  durable_ = std::max(durable_, covered);
-  advanced_.notify();
-}
-
-Task<bool> PartitionLog::wait_for(Offset end, Durability level, MonoTime deadline) {
-  Offset asked(-1);
-  while (!failed_) {
-    const Offset reached = level == Durability::durable ? durable_ : written_;
-    if (reached >= end) co_return true;
-    const Offset there_is = std::min(end, end_);
-    if (level == Durability::durable && asked < there_is) {
-      asked = there_is;
-      want_sync(there_is);
-    }
-    const bool notified = co_await advanced_.wait(deadline);
-    if (!notified) co_return (level == Durability::durable ? durable_ : written_) >= end;
-  }
-  co_return false;
-}
-
-Task<void> PartitionLog::flush() {
-  const Offset wanted = end_;
-  const bool done = co_await wait_for(wanted, Durability::durable, never);
-  if (!done) throw DiskError("the log in " + directory_ + " has failed", 0);
-}
-
-Task<void> PartitionLog::flush_later(MonoTime due) {
-  while (!closed_ && clock_.now() < due) {
-    const bool closing = co_await closing_.wait(due);
-    if (closing) break;
-  }
-  flush_planned_ = false;
-  if (!closed_ && end_ > durable_) want_sync(end_);
-}
-
-void PartitionLog::fail(const DiskError& error) {
-  if (failed_) return;
-  failed_ = true;
-  notes_.push_back(error.what());
-  if (on_failure_) on_failure_(error);
-  advanced_.notify();
-  idle_.notify();
-  closing_.notify();
-}
-
-// --- keeping the order ---
-
-Task<bool> PartitionLog::in_order(std::function<Task<void>()> work) {
-  std::shared_ptr<bool> done = std::make_shared<bool>(false);
-  std::function<Task<void>()> marked = [done, work = std::move(work)]() -> Task<void> {
-    co_await work();
-    *done = true;
-  };
-  jobs_.push_back({nullptr, 0, {}, {}, std::move(marked)});
-  start_writer();
-  while (!*done && !failed_) co_await idle_.wait();
-  co_return *done;
-}
-
-Task<void> PartitionLog::quiesce() {
-  while (!failed_ && (writing_ || syncing_ || !jobs_.empty())) co_await idle_.wait();
-}
+// --- what is known about epochs and producers ---
 
 Task<void> PartitionLog::write_epochs() {
   if (!epochs_dirty_) co_return;

@@ -51,6 +51,7 @@ class PartitionLog final : public Log {
   std::vector<ProducerSummary> producers() const override { return producers_.summaries(); }
   std::optional<ProducerSummary> producer(ProducerId id) const override;
 
+  void expire_producers(Timestamp older_than) override { producers_.expire(older_than); }
   void configure(LogConfig config) override { config_ = std::move(config); }
   Task<void> delete_before(Offset start) override;
   Task<void> truncate(Offset end) override;
@@ -64,7 +65,7 @@ class PartitionLog final : public Log {
 
   // Called once, when a write or a sync has failed.
   void on_failure(std::function<void(const DiskError&)> call) { on_failure_ = std::move(call); }
-  void expire_producers(Timestamp older_than) { producers_.expire(older_than); }
+
   const std::vector<std::shared_ptr<Segment>>& segments() const { return segments_; }
 
  private:
@@ -88,6 +89,7 @@ class PartitionLog final : public Log {
   void start_writer();
   Task<void> write_jobs();
   Task<void> write_some();
+  void keep_in_tail(protocol::RecordBatch batch);
   void evict_tail();
   void forget_tail(size_t bytes);
   void want_sync(Offset end);

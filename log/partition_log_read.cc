@@ -112,6 +112,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
     result.error = ErrorCode::kafka_storage_error;
     co_return result;
   }
+  while (alone_ && !failed_) co_await idle_.wait();
   if (from < start_ || from > end_) {
     result.error = ErrorCode::offset_out_of_range;
     co_return result;
@@ -146,6 +147,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
       }
       if (truncations != truncations_) {
         // What was read may be gone, and other bytes in its place.
+        while (alone_ && !failed_) co_await idle_.wait();
         result = {};
         limit = std::min(limit, end_);
         next = from;
