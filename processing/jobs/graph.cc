@@ -3,11 +3,17 @@
 #include <algorithm>
 
 #include "processing/failure.h"
+#include "processing/operators/deduplicate.h"
 #include "processing/operators/group_aggregate.h"
+#include "processing/operators/join.h"
+#include "processing/operators/over.h"
+#include "processing/operators/rank.h"
 #include "processing/operators/session_window.h"
+#include "processing/operators/time_joins.h"
 #include "processing/operators/transform.h"
 #include "processing/operators/union_all.h"
 #include "processing/operators/window_aggregate.h"
+#include "processing/operators/window_rank.h"
 
 namespace millrace::processing {
 
@@ -54,6 +60,28 @@ std::unique_ptr<Operator> make_operator(JobContext& job, const plan::Node& node,
     }
     case plan::Kind::group_aggregate:
       return std::make_unique<GroupAggregate>(job, static_cast<const plan::GroupAggregate&>(node));
+    case plan::Kind::changelog_normalize:
+      return std::make_unique<ChangelogNormalize>(job, static_cast<const plan::ChangelogNormalize&>(node));
+    case plan::Kind::rank:
+      return std::make_unique<Rank>(job, static_cast<const plan::Rank&>(node));
+    case plan::Kind::sort_limit:
+      return std::make_unique<Rank>(job, static_cast<const plan::SortLimit&>(node));
+    case plan::Kind::deduplicate:
+      return std::make_unique<Deduplicate>(job, static_cast<const plan::Deduplicate&>(node));
+    case plan::Kind::window_rank:
+      return std::make_unique<WindowRank>(job, static_cast<const plan::WindowRank&>(node));
+    case plan::Kind::over:
+      return std::make_unique<Over>(job, static_cast<const plan::Over&>(node));
+    case plan::Kind::temporal_sort:
+      return std::make_unique<TemporalSort>(job, static_cast<const plan::TemporalSort&>(node));
+    case plan::Kind::join:
+      return std::make_unique<Join>(job, static_cast<const plan::Join&>(node));
+    case plan::Kind::window_join:
+      return std::make_unique<WindowJoin>(job, static_cast<const plan::WindowJoin&>(node));
+    case plan::Kind::interval_join:
+      return std::make_unique<IntervalJoin>(job, static_cast<const plan::IntervalJoin&>(node));
+    case plan::Kind::temporal_join:
+      return std::make_unique<TemporalJoin>(job, static_cast<const plan::TemporalJoin&>(node));
     case plan::Kind::sink:
       return make_sink(job, static_cast<const plan::Sink&>(node), outputs);
     default:

@@ -3,18 +3,9 @@
 #include <algorithm>
 
 #include "processing/failure.h"
+#include "processing/operators/row_order.h"
 
 namespace millrace::processing {
-
-namespace {
-
-std::vector<DataType> types_of(const std::vector<Field>& schema) {
-  std::vector<DataType> types;
-  for (const Field& field : schema) types.push_back(field.type);
-  return types;
-}
-
-}  // namespace
 
 SessionOperator::SessionOperator(JobContext& job, const plan::WindowSpec& spec)
     : Operator(job, 1), spec_(spec), time_(eval_.zone, spec.local_time) {}

@@ -1,5 +1,6 @@
 #include "processing/operators/transform.h"
 
+#include "processing/operators/row_order.h"
 #include "processing/windows/window_time.h"
 
 namespace millrace::processing {
@@ -26,12 +27,6 @@ class CalcTransform final : public Transform {
   ExprPtr condition_;
   std::vector<ExprPtr> outputs_;
 };
-
-std::vector<DataType> types_of(const std::vector<Field>& schema) {
-  std::vector<DataType> types;
-  for (const Field& field : schema) types.push_back(field.type);
-  return types;
-}
 
 class ExpandTransform final : public Transform {
  public:
