@@ -186,6 +186,7 @@ struct TableRef {
   std::string alias;
   Pos alias_pos;
   std::vector<std::string> alias_columns;
+  Pos alias_columns_pos;
 };
 
 struct Select {

@@ -263,6 +263,16 @@ TypedExpr Binder::bind_case(const Node& node) {
 TypedExpr Binder::bind_call(const Node& node) {
   SourcePosition at = where(node.pos);
   if (node.over != nullptr) fail_validation("Windowed aggregate expression is illegal in this place", node.pos);
+  for (const char* window : {"TUMBLE", "HOP", "SESSION"}) {
+    for (const char* what : {"_START", "_END", "_ROWTIME", "_PROCTIME"}) {
+      if (node.op != std::string(window) + what) continue;
+      fail_validation(
+          fmt::format("Call to auxiliary group function '{}' must have matching call to group function '${}' in "
+                      "GROUP BY clause",
+                      node.op, window),
+          node.pos);
+    }
+  }
   if (node.op == "DOT") {
     TypedExpr row = bind(*node.operands[0]);
     int field = row->type.is(TypeRoot::row) ? row->type.field_index(node.text) : -1;

@@ -175,6 +175,13 @@ Planner::FromResult Planner::from_join(const TableRef& table, const Scope* outer
   FromResult right = from(right_table, outer);
   if (right_table.as_of != nullptr) return temporal_join(table, std::move(left), std::move(right));
 
+  for (const ScopeTable& a : left.scope.tables) {
+    for (const ScopeTable& b : right.scope.tables) {
+      if (a.name.empty() || a.name != b.name || (!a.path.empty() && !b.path.empty() && a.path != b.path)) continue;
+      Pos pos = right_table.alias_pos.known() ? right_table.alias_pos : right_table.pos;
+      fail_validation(fmt::format("Duplicate relation name '{}' in FROM clause", b.name), pos);
+    }
+  }
   int width = static_cast<int>(left.scope.columns.size());
   FromResult result;
   result.scope = left.scope;
@@ -661,10 +668,6 @@ Relation Planner::scalar_subqueries(Relation input, Scope& scope, const std::vec
     for (size_t i = 0; i < scope.columns.size(); ++i) scope.columns[i].type = input.node->schema[i].type;
   }
   return input;
-}
-
-Planner::FromResult Planner::from_match(const TableRef&, const Scope*) {
-  fail_table("MATCH_RECOGNIZE is not supported yet.");
 }
 
 }  // namespace millrace::processing::sql

@@ -309,7 +309,9 @@ void Grammar::table_alias(TableRef& table) {
   if (!named && !may_be_name()) return;
   table.alias = simple_name(&table.alias_pos);
   if (accept_symbol("(")) {
-    table.alias_columns = name_list();
+    std::vector<Pos> positions;
+    table.alias_columns = name_list(&positions);
+    table.alias_columns_pos = positions.front().to(positions.back());
     expect_symbol(")");
   }
 }

@@ -140,6 +140,7 @@ class Planner {
   Relation window_function(const Node& function, const Scope* outer);
   plan::WindowSpec window_spec(const std::string& name, const std::vector<NodePtr>& arguments, const Node& function);
   CatalogTablePtr find_table(const Name& name) const;
+  [[noreturn]] void fail_object_not_found(const Name& name) const;
 
   // SELECT with aggregates, with OVER.
   Relation aggregate(Relation input, const Scope& scope, const Select& select, const SelectColumns& columns);

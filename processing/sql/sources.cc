@@ -134,13 +134,12 @@ Planner::FromResult Planner::aliased(Relation relation, const TableRef& table, c
   if (!table.alias_columns.empty()) {
     if (table.alias_columns.size() != relation.node->schema.size()) {
       std::string columns;
-      for (const Field& field : relation.node->schema)
-        columns += (columns.empty() ? "" : ", ") + quote_identifier(field.name).substr(1, field.name.size());
+      for (const Field& field : relation.node->schema) columns += (columns.empty() ? "'" : ", '") + field.name + "'";
       fail_validation(
           fmt::format("List of column aliases must have same degree as table; table has {} columns ({}), whereas "
                       "alias list has {} columns",
-                      relation.node->schema.size(), "'" + columns + "'", table.alias_columns.size()),
-          table.alias_pos);
+                      relation.node->schema.size(), columns, table.alias_columns.size()),
+          table.alias_columns_pos);
     }
     relation = rename(std::move(relation), table.alias_columns);
   }
@@ -177,6 +176,28 @@ Planner::FromResult Planner::from(const TableRef& table, const Scope* outer) {
   return {};
 }
 
+// Says which part of the name leads nowhere, and within what.
+void Planner::fail_object_not_found(const Name& name) const {
+  size_t n = name.parts.size();
+  size_t part = n - 1;
+  std::string within;
+  if (n > 1) {
+    ObjectPath path = catalog_.qualify(name);
+    std::vector<std::string> catalogs = catalog_.catalogs();
+    if (n > 2 && std::ranges::find(catalogs, path.catalog) == catalogs.end()) {
+      part = n - 3;
+    } else if (!catalog_.has_database(path.catalog, path.database)) {
+      part = n - 2;
+      if (n > 2) within = path.catalog;
+    } else {
+      within = path.catalog + "." + path.database;
+    }
+  }
+  std::string message = fmt::format("Object '{}' not found", name.parts[part]);
+  if (!within.empty()) message += fmt::format(" within '{}'", within);
+  fail_validation(message, name.positions[part]);
+}
+
 Planner::FromResult Planner::from_table(const TableRef& table) {
   const Name& name = table.name;
   if (name.parts.size() == 1) {
@@ -191,21 +212,7 @@ Planner::FromResult Planner::from_table(const TableRef& table) {
     }
   }
   CatalogTablePtr found = find_table(name);
-  if (found == nullptr) {
-    std::string text;
-    for (const std::string& part : name.parts) text += (text.empty() ? "" : ".") + part;
-    fail_validation(
-        fmt::format("Object '{}' not found{}", name.last(),
-                    name.parts.size() == 1 ? ""
-                                           : fmt::format(" within '{}'",
-                                                         [&] {
-                                                           std::string prefix;
-                                                           for (size_t i = 0; i + 1 < name.parts.size(); ++i)
-                                                             prefix += (prefix.empty() ? "" : ".") + name.parts[i];
-                                                           return prefix;
-                                                         }())),
-        name.pos);
-  }
+  if (found == nullptr) fail_object_not_found(name);
   std::vector<std::string> path = {found->path.catalog, found->path.database, found->path.object};
   Relation relation = found->is_view ? view(*found) : scan(*found, table.hints);
   return aliased(std::move(relation), table, found->path.object, std::move(path));
