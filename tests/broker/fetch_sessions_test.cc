@@ -1,3 +1,4 @@
+// Fetch sessions alone: which partitions a request in a session means, and when sessions come and go.
 #include "broker/fetch_sessions.h"
 
 #include <doctest/doctest.h>
