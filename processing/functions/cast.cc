@@ -88,8 +88,7 @@ auto attempt(F parse) -> std::optional<std::remove_cvref_t<decltype(parse())>> {
 }
 
 [[noreturn]] void bad_timestamp(std::string_view text) {
-  throw RunFailure("java.time.format.DateTimeParseException",
-                   fmt::format("Text '{}' could not be parsed at index {}", text, unparsed_index(text)));
+  throw RunFailure("java.time.format.DateTimeParseException", timestamp_problem(text));
 }
 
 template <bool Try>

@@ -133,7 +133,16 @@ std::string decode(std::string_view bytes, std::string_view name) {
   return to_utf8(units);
 }
 
-void bind_sha2(Binding& b) { b.by_letters("xl", "s"); }
+template <int Length>
+void bind_digest(Binding& b) {
+  b.by_letters("x", "");
+  b.type = DataType::character(Length).with_nullable(b.any_nullable());
+}
+
+void bind_sha2(Binding& b) {
+  b.by_letters("xl", "");
+  b.type = DataType::varchar(128).with_nullable(b.any_nullable());
+}
 
 std::string decoded_base64(std::string_view text) {
   std::optional<std::string> bytes = from_base64(text);
@@ -152,18 +161,18 @@ int32_t java_hash_code(std::string_view text) {
 
 std::vector<Function> hash_functions() {
   using S = std::string_view;
-  auto hash = [](std::string_view name, Kernel kernel) {
-    return Function{{name}, "hash", name, "x", "s", kernel, nullptr, true};
+  auto hash = [](std::string_view name, void (*bind)(Binding&), Kernel kernel) {
+    return Function{{name}, "hash", name, "", "", kernel, bind, true};
   };
   auto plain = [](std::string_view name, std::string_view usage, std::string_view args, std::string_view result,
                   Kernel kernel) { return Function{{name}, "string", usage, args, result, kernel, nullptr, true}; };
   return {
-      hash("MD5", digest_kernel<EVP_md5>),
-      hash("SHA1", digest_kernel<EVP_sha1>),
-      hash("SHA224", digest_kernel<EVP_sha224>),
-      hash("SHA256", digest_kernel<EVP_sha256>),
-      hash("SHA384", digest_kernel<EVP_sha384>),
-      hash("SHA512", digest_kernel<EVP_sha512>),
+      hash("MD5", bind_digest<32>, digest_kernel<EVP_md5>),
+      hash("SHA1", bind_digest<40>, digest_kernel<EVP_sha1>),
+      hash("SHA224", bind_digest<56>, digest_kernel<EVP_sha224>),
+      hash("SHA256", bind_digest<64>, digest_kernel<EVP_sha256>),
+      hash("SHA384", bind_digest<96>, digest_kernel<EVP_sha384>),
+      hash("SHA512", bind_digest<128>, digest_kernel<EVP_sha512>),
       Function{{"SHA2"},
                "hash",
                "SHA2(s, bits)",
@@ -175,8 +184,8 @@ std::vector<Function> hash_functions() {
       plain("HASH_CODE", "HASH_CODE(s)", "s", "i", lift<[](S s) { return java_hash_code(s); }>),
       plain("TO_BASE64", "TO_BASE64(s)", "x", "s", lift<[](S s) { return to_base64(s); }>),
       plain("FROM_BASE64", "FROM_BASE64(s)", "x", "s", lift<[](S s) { return decoded_base64(s); }>),
-      plain("ENCODE", "ENCODE(s, charset)", "ss", "b", lift<[](S s, S name) { return encode(s, name); }>),
-      plain("DECODE", "DECODE(bytes, charset)", "xs", "s", lift<[](S s, S name) { return decode(s, name); }>),
+      plain("ENCODE", "ENCODE(s, charset)", "ss", "b?", lift<[](S s, S name) { return encode(s, name); }>),
+      plain("DECODE", "DECODE(bytes, charset)", "xs", "s?", lift<[](S s, S name) { return decode(s, name); }>),
       plain("UNHEX", "UNHEX(s)", "s", "b?", lift<[](S s) { return unhex(s); }>),
   };
 }

@@ -29,7 +29,9 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 int64_t integer_from_text(std::string_view input, int bits) {
-  std::string_view text = trim_java(input);
+  while (!input.empty() && input.front() == ' ') input.remove_prefix(1);
+  while (!input.empty() && input.back() == ' ') input.remove_suffix(1);
+  std::string_view text = input;
   if (text.empty()) bad_number(input, "Input is empty.");
   bool negative = text[0] == '-';
   if (negative || text[0] == '+') {
@@ -111,26 +113,71 @@ bool boolean_from_text(std::string_view text) {
 
 Int128 decimal_from_text(std::string_view input, int precision, int scale) {
   std::string_view text = trim_java(input);
-  if (std::optional<Int128> value = parse_decimal(text, precision, scale)) return *value;
+  std::optional<Int128> value = parse_decimal(text, precision, scale);
+  if (precision <= 18 && input.size() <= 18) {
+    // Short ones are read digit by digit; leading zeros count as digits.
+    int64_t digits = 0, fraction = 0;
+    size_t i = 0;
+    for (bool point = false; i < text.size() && (is_digit(text[i]) || text[i] == '.' || i == 0); ++i) {
+      if (text[i] == '.') point = true;
+      if (!is_digit(text[i])) continue;
+      ++digits;
+      fraction += point ? 1 : 0;
+    }
+    bool plain = i == text.size();
+    if (!value || (plain && digits - fraction + scale > precision)) bad_number(input, "Overflow.");
+    return *value;
+  }
+  if (value) return *value;
+  for (char c : text) {
+    if (!is_digit(c) && std::string_view("+-.eE").find(c) == std::string_view::npos) {
+      throw RunFailure(java::number_format,
+                       fmt::format("Character {} is neither a decimal digit number, decimal point, nor \"e\" notation "
+                                   "exponential mark.",
+                                   c));
+    }
+  }
   bad_number(input, "Overflow.");
 }
 
-size_t unparsed_index(std::string_view text) {
-  // yyyy-M-d H:m:s.f: the first character that does not go on like that.
+std::string timestamp_problem(std::string_view text) {
+  // yyyy-M-d, then perhaps " H:m:s" and a fraction.
   size_t at = 0;
-  auto digits = [&](size_t most) {
-    size_t n = 0;
-    while (n < most && at < text.size() && is_digit(text[at])) ++at, ++n;
-    return n > 0;
+  auto number = [&](size_t least, size_t most) -> std::optional<int64_t> {
+    size_t begin = at;
+    int64_t value = 0;
+    while (at - begin < most && at < text.size() && is_digit(text[at])) value = value * 10 + (text[at++] - '0');
+    if (at - begin < least) {
+      at = begin;
+      return std::nullopt;
+    }
+    return value;
   };
-  if (text.size() < 4 || !is_digit(text[0]) || !is_digit(text[1]) || !is_digit(text[2]) || !is_digit(text[3])) return 0;
-  digits(9);
-  for (char separator : {'-', '-', ' ', ':', ':'}) {
-    if (at >= text.size() || text[at] != separator) return at;
-    ++at;
-    if (!digits(2)) return at;
+  auto literal = [&](char c) { return at < text.size() && text[at] == c && ++at > 0; };
+  auto stopped = [&] { return fmt::format("Text '{}' could not be parsed at index {}", text, at); };
+  auto out_of_range = [&](std::string_view field, int low, int high, int64_t value) {
+    return fmt::format("Text '{}' could not be parsed: Invalid value for {} (valid values {} - {}): {}", text, field,
+                       low, high, value);
+  };
+  std::optional<int64_t> month, day, hour, minute, second;
+  if (!number(4, 18) || !literal('-') || !(month = number(1, 2)) || !literal('-') || !(day = number(1, 2))) {
+    return stopped();
   }
-  return at;
+  if (at < text.size()) {
+    size_t date_end = at;
+    bool read = literal(' ') && (hour = number(1, 2)) && literal(':') && (minute = number(1, 2)) && literal(':') &&
+                (second = number(1, 2));
+    if (read && literal('.')) number(0, 9);
+    if (!read) at = date_end;
+    if (at < text.size())
+      return fmt::format("Text '{}' could not be parsed, unparsed text found at index {}", text, at);
+  }
+  if (*month < 1 || *month > 12) return out_of_range("MonthOfYear", 1, 12, *month);
+  if (*day < 1 || *day > 31) return out_of_range("DayOfMonth", 1, 31, *day);
+  if (hour && *hour > 23) return out_of_range("HourOfDay", 0, 23, *hour);
+  if (minute && *minute > 59) return out_of_range("MinuteOfHour", 0, 59, *minute);
+  if (second && *second > 59) return out_of_range("SecondOfMinute", 0, 59, *second);
+  return stopped();
 }
 
 }  // namespace millrace::processing

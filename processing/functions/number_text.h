@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "processing/decimal.h"
@@ -17,7 +18,7 @@ bool boolean_from_text(std::string_view text);
 Int128 decimal_from_text(std::string_view text, int precision, int scale);
 // What Double.parseDouble accepts; nothing: it throws.
 std::optional<double> java_double(std::string_view text);
-// Where a formatter stops reading text as a timestamp; for messages.
-size_t unparsed_index(std::string_view text);
+// Java's words for a text that is no timestamp: where reading stopped, or the field that is out of range.
+std::string timestamp_problem(std::string_view text);
 
 }  // namespace millrace::processing

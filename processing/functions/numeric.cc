@@ -280,6 +280,12 @@ std::string random_uuid(EvalContext& context) {
                      low & 0xffffffffffffull);
 }
 
+void bind_uuid(Binding& b) {
+  b.by_letters("", "");
+  b.type = DataType::character(36).not_null();
+  b.kernel = lift<[](const KernelCall& c) { return random_uuid(c.context); }>;
+}
+
 void bind_log(Binding& b) {
   b.by_letters("d[d", "d");
   b.kernel = b.count() == 1 ? Kernel(math<std::log>)
@@ -330,14 +336,7 @@ std::vector<Function> numeric_functions() {
                "l",
                "s",
                lift<[](int64_t v) { return fmt::format("{:b}", static_cast<uint64_t>(v)); }>},
-      Function{{"UUID"},
-               "numeric",
-               "UUID()",
-               "",
-               "s",
-               lift<[](const KernelCall& c) { return random_uuid(c.context); }>,
-               nullptr,
-               false},
+      custom({"UUID"}, "UUID()", bind_uuid, false),
       custom({"ABS"}, "ABS(number)", bind_abs),
       custom({"SIGN"}, "SIGN(number)", bind_sign),
       custom({"FLOOR"}, "FLOOR(number) or FLOOR(time TO unit)", bind_floor<false>),

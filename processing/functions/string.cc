@@ -101,6 +101,11 @@ std::string_view right(std::string_view text, int32_t n) {
   return static_cast<size_t>(n) >= size ? text : character_slice(text, size - static_cast<size_t>(n), size);
 }
 
+void bind_side(Binding& b) {
+  b.by_letters("si", "");
+  b.type = DataType::varchar(b.arg(0).precision).with_nullable(true);
+}
+
 // ---- trimming: characters of a set ----
 
 bool contains_character(std::string_view set, std::string_view c) {
@@ -157,7 +162,8 @@ void bind_trim(Binding& b) {
 template <bool Left, bool Right>
 void bind_side_trim(Binding& b) {
   if (b.count() == 1) b.args.push_back(make_literal(Value::text(" "), DataType::character(1).not_null()));
-  b.by_letters("ss", "s");
+  b.by_letters("ss", "");
+  b.type = DataType::varchar(b.arg(0).precision).with_nullable(b.any_nullable());
   b.kernel = trim_kernel<Left, Right>();
 }
 
@@ -213,7 +219,10 @@ std::string overlay(std::string_view text, std::string_view with, int64_t start,
 }
 
 void bind_overlay(Binding& b) {
-  b.by_letters("ssl[l", "s");
+  b.by_letters("ssl[l", "");
+  int64_t length = int64_t{b.arg(0).precision} + b.arg(1).precision;
+  b.type = DataType::varchar(length > max_length ? max_length : static_cast<int32_t>(length))
+               .with_nullable(b.any_nullable());
   b.kernel = b.count() == 3 ? Kernel(lift<[](std::string_view s, std::string_view r, int64_t from) {
     return overlay(s, r, from, static_cast<int64_t>(to_utf16(r).size()));
   }>)
@@ -418,11 +427,11 @@ std::vector<Function> string_functions() {
       plain({"CHAR_LENGTH", "CHARACTER_LENGTH"}, "CHAR_LENGTH(s)", "s", "i",
             lift<[](S s) { return static_cast<int32_t>(count_characters(s)); }>),
       plain({"OCTET_LENGTH"}, "OCTET_LENGTH(s)", "x", "i", lift<[](S s) { return static_cast<int32_t>(s.size()); }>),
-      plain({"REVERSE"}, "REVERSE(s)", "s", "s", lift<[](S s) { return reverse(s); }>),
-      plain({"LEFT"}, "LEFT(s, n)", "si", "s", lift<[](S s, int32_t n) { return left(s, n); }>),
-      plain({"RIGHT"}, "RIGHT(s, n)", "si", "s", lift<[](S s, int32_t n) { return right(s, n); }>),
-      plain({"LPAD"}, "LPAD(s, n, pad)", "sis", "s?", lift<[](S s, int32_t n, S p) { return pad<true>(s, n, p); }>),
-      plain({"RPAD"}, "RPAD(s, n, pad)", "sis", "s?", lift<[](S s, int32_t n, S p) { return pad<false>(s, n, p); }>),
+      plain({"REVERSE"}, "REVERSE(s)", "s", "s?", lift<[](S s) { return reverse(s); }>),
+      custom({"LEFT"}, "LEFT(s, n)", bind_side, lift<[](S s, int32_t n) { return left(s, n); }>),
+      custom({"RIGHT"}, "RIGHT(s, n)", bind_side, lift<[](S s, int32_t n) { return right(s, n); }>),
+      plain({"LPAD"}, "LPAD(s, n, pad)", "sis", "s", lift<[](S s, int32_t n, S p) { return pad<true>(s, n, p); }>),
+      plain({"RPAD"}, "RPAD(s, n, pad)", "sis", "s", lift<[](S s, int32_t n, S p) { return pad<false>(s, n, p); }>),
       plain({"REPEAT"}, "REPEAT(s, n)", "si", "s", lift<[](S s, int32_t n) { return repeat(s, n); }>),
       plain({"REPLACE"}, "REPLACE(s, search, with)", "sss", "s", lift<[](S s, S a, S b) { return replace(s, a, b); }>),
       plain({"TRANSLATE"}, "TRANSLATE(s, from, to)", "sss", "s",
@@ -432,7 +441,7 @@ std::vector<Function> string_functions() {
       plain({"ENDSWITH"}, "ENDSWITH(s, what)", "xx", "B", lift<[](S s, S what) { return s.ends_with(what); }>),
       plain({"ASCII"}, "ASCII(s)", "s", "i",
             lift<[](S s) -> int32_t { return s.empty() ? 0 : static_cast<signed char>(s[0]); }>),
-      plain({"CHR"}, "CHR(n)", "l", "s", lift<[](int64_t c) { return chr(c); }>),
+      plain({"CHR"}, "CHR(n)", "l", "s?", lift<[](int64_t c) { return chr(c); }>),
       custom({"SUBSTRING", "SUBSTR"}, "SUBSTRING(s FROM n [FOR m])", bind_substring),
       custom({"TRIM"}, "TRIM([BOTH | LEADING | TRAILING] [set] FROM s)", bind_trim),
       custom({"LTRIM"}, "LTRIM(s[, set])", bind_side_trim<true, false>),

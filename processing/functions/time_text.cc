@@ -5,6 +5,7 @@
 #include "processing/datetime_text.h"
 #include "processing/functions/java_pattern.h"
 #include "processing/functions/kernel.h"
+#include "processing/functions/number_text.h"
 
 namespace millrace::processing {
 
@@ -34,12 +35,12 @@ void bind_date_format(Binding& b) {
   if (b.arg(0).root == TypeRoot::null) b.cast(0, DataType::timestamp(3));
   if (b.arg(0).is(TypeRoot::date)) b.cast(0, DataType::timestamp(3));
   if (b.arg(0).is(TypeRoot::timestamp)) {
-    b.by_letters("ts", "s");
+    b.by_letters("ts", "s?");
     b.kernel = lift<[](TimestampValue t, std::string_view pattern) {
       return JavaPattern::compiled(pattern, Dialect::formatter).format(t, TimeZone::utc());
     }>;
   } else if (b.arg(0).is(TypeRoot::timestamp_ltz)) {
-    b.by_letters("ts", "s");
+    b.by_letters("ts", "s?");
     b.kernel = lift<[](const KernelCall& c, TimestampValue t, std::string_view pattern) {
       const TimeZone& zone = c.context.zone;
       return JavaPattern::compiled(pattern, Dialect::formatter).format({zone.to_local(t.millis), t.nanos}, zone);
@@ -88,8 +89,7 @@ void bind_to_timestamp(Binding& b) {
 }
 
 [[noreturn]] void bad_text(std::string_view text) {
-  throw RunFailure("java.time.format.DateTimeParseException",
-                   fmt::format("Text '{}' could not be parsed at index 0", text));
+  throw RunFailure("java.time.format.DateTimeParseException", timestamp_problem(text));
 }
 
 TimeZone zone_named(std::string_view name) {
@@ -157,13 +157,13 @@ void bind_to_timestamp_ltz(Binding& b) {
       }>;
     }
   }
-  b.type = DataType::timestamp_ltz(3).with_nullable(b.any_nullable());
+  b.type = DataType::timestamp_ltz(3);
 }
 
 // ---- Unix time ----
 
 void bind_from_unixtime(Binding& b) {
-  b.by_letters("l[s", "s");
+  b.by_letters("l[s", "s?");
   if (b.count() == 1) b.args.push_back(make_literal(Value::text(plain_pattern), DataType::string().not_null()));
   b.kernel = lift<[](const KernelCall& c, int64_t seconds, std::string_view pattern) {
     return lenient_text(seconds * 1000, pattern, c.context.zone);
