@@ -426,6 +426,59 @@ Relation Planner::distinct(Relation input) {
   return {node, std::nullopt};
 }
 
+// INTERSECT ALL and EXCEPT ALL: counts each row on either side, then repeats it as often as it stays.
+Relation Planner::set_operation_all(bool intersect, Relation left, Relation right) {
+  size_t width = left.node->schema.size();
+  DataType number = DataType::bigint().not_null();
+  auto counted = [&](Relation side, int64_t on_left, int64_t on_right) {
+    std::vector<TypedExpr> outputs;
+    std::vector<std::string> names = names_of(side.node->schema);
+    for (size_t i = 0; i < width; ++i) outputs.push_back(materialized(column_of(*side.node, static_cast<int>(i))));
+    for (int64_t value : {on_left, on_right}) outputs.push_back(make_literal(Value::integer(value), number));
+    names.insert(names.end(), {"$left", "$right"});
+    return project(std::move(side), std::move(outputs), std::move(names));
+  };
+  auto both = std::make_shared<plan::UnionAll>();
+  both->inputs = {counted(left, 1, 0).node, counted(right, 0, 1).node};
+  both->schema = both->inputs[0]->schema;
+  for (size_t i = 0; i < width; ++i)
+    both->schema[i].type.nullable = both->schema[i].type.nullable || both->inputs[1]->schema[i].type.nullable;
+  both->changelog = merge_changelogs(both->inputs);
+  auto group = std::make_shared<plan::GroupAggregate>();
+  group->inputs = {both};
+  for (size_t i = 0; i < width; ++i) {
+    group->keys.push_back(column_of(*both, static_cast<int>(i)));
+    group->schema.push_back(both->schema[i]);
+    group->upsert_key.push_back(static_cast<int>(i));
+  }
+  for (size_t side = 0; side < 2; ++side) {
+    group->aggregates.push_back(resolve_aggregate("SUM", {column_of(*both, static_cast<int>(width + side))}));
+    group->schema.push_back({side == 0 ? "$left" : "$right", group->aggregates.back().type});
+  }
+  group->changelog = plan::Changelog::retract;
+  TypedExpr l = column_of(*group, static_cast<int>(width));
+  TypedExpr r = column_of(*group, static_cast<int>(width) + 1);
+  TypedExpr times = intersect ? make_call("CASE", {make_call("<", {l, r}), l, r}) : make_call("-", {l, r});
+  TypedExpr zero = make_literal(Value::integer(0), number);
+  Relation kept = filter_by({group, std::nullopt}, make_call(">", {times, zero}));
+  // An array with as many elements as the row has copies: "x,x,x" cut at the commas.
+  auto text = [](const char* value) {
+    return make_literal(Value::text(value),
+                        DataType::character(static_cast<int32_t>(std::string_view(value).size())).not_null());
+  };
+  TypedExpr more = make_cast(make_call("-", {times, make_literal(Value::integer(1), number)}), DataType::integer());
+  TypedExpr list = make_call("CONCAT", {make_call("REPEAT", {text("x,"), more}), text("x")});
+  auto repeat = std::make_shared<plan::Unnest>();
+  repeat->inputs = {kept.node};
+  repeat->collection = make_call("SPLIT", {list, text(",")});
+  repeat->schema = kept.node->schema;
+  repeat->schema.push_back({"$copy", DataType::string()});
+  repeat->changelog = plan::Changelog::retract;
+  std::vector<TypedExpr> outputs;
+  for (size_t i = 0; i < width; ++i) outputs.push_back(column_of(*repeat, static_cast<int>(i)));
+  return project({repeat, std::nullopt}, std::move(outputs), names_of(left.node->schema));
+}
+
 Relation Planner::set_operation(const Query& query, const Scope* outer) {
   const char* name = query.kind == Query::Kind::union_      ? "UNION"
                      : query.kind == Query::Kind::intersect ? "INTERSECT"
@@ -488,10 +541,7 @@ Relation Planner::set_operation(const Query& query, const Scope* outer) {
     Relation result{node, std::nullopt};
     return query.all ? result : distinct(result);
   }
-  if (query.all) {
-    // Counts how often each row is on either side, then repeats it: with a helper of the function table.
-    fail_table(fmt::format("{} is not supported yet.", operation));
-  }
+  if (query.all) return set_operation_all(query.kind == Query::Kind::intersect, left, right);
   // A row of the left that is, or is not, on the right: a semi or anti join in which NULLs are equal.
   Relation rows = distinct(left);
   auto join = std::make_shared<plan::Join>();

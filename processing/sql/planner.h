@@ -118,6 +118,7 @@ class Planner {
                   std::vector<plan::SortKey>& sort, size_t& hidden);
   Relation values(const Query& query);
   Relation set_operation(const Query& query, const Scope* outer);
+  Relation set_operation_all(bool intersect, Relation left, Relation right);
   SelectColumns select_columns(const Select& select, const Scope& scope);
   Relation filter(Relation input, const Scope& scope, const Node& condition, const char* clause);
   Relation filter_by(Relation input, TypedExpr condition);
