@@ -1,8 +1,6 @@
 #include "broker/controller.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
 
 #include "broker/logging.h"
 
@@ -12,27 +10,6 @@ namespace {
 
 constexpr int32_t most_partitions_at_once = 10000;
 constexpr int64_t producer_block = 1000;
-
-std::string hex(const Uuid& id) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint64_t half : {id.high, id.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) text += digits[half >> shift & 15];
-  }
-  return text;
-}
-
-std::string directory_name(const TopicPartition& partition) {
-  return partition.topic + "-" + std::to_string(partition.partition.value);
-}
-
-// NAME-P.<32 hex>-suffix, at most 255 characters.
-std::string set_aside_name(const TopicPartition& partition, const Uuid& id, std::string_view suffix) {
-  const std::string tail = "." + hex(id) + std::string(suffix);
-  std::string name = directory_name(partition);
-  if (name.size() + tail.size() > 255) name.resize(255 - tail.size());
-  return name + tail;
-}
 
 Outcome failure(ErrorCode error, std::string message) { return {error, std::move(message)}; }
 
@@ -71,7 +48,7 @@ Task<void> Controller::start() {
   metadata_config.segment_age = broker_.config().millis("metadata.log.segment.ms");
   metadata_config.retention = Millis(-1);
   metadata_config.max_message_bytes = INT32_MAX;
-  log_ = co_await replication::MetadataLog::open(storage_.metadata_dir().path, broker_.id(), metadata_config);
+  log_ = co_await replication::MetadataLog::open(storage_.metadata_dir().path(), broker_.id(), metadata_config);
   co_await log_->lead();
   const std::string id = std::to_string(broker_.id().value);
   log_info("[RaftManager id=" + id + "] Completed transition to Leader(epoch=" + std::to_string(log_->epoch().value) +
@@ -80,8 +57,15 @@ Task<void> Controller::start() {
   next_producer_ = producer_block_end_ = log_->image().next_producer_id();
   co_await open_partitions();
   co_await publish();
-  gate_.spawn(keep_checkpoints());
+  for (const auto& dir : storage_.dirs()) {
+    const log::LogDirectory* of = dir.get();
+    auto collect = [this, of] { return positions(of); };
+    dir->keep_checkpoints(std::move(collect), broker_.config().millis("log.flush.offset.checkpoint.interval.ms"),
+                          broker_.config().millis("replica.high.watermark.checkpoint.interval.ms"));
+    gate_.spawn(watch_directory(dir.get()));
+  }
   gate_.spawn(keep_retention());
+  started_ = true;
 }
 
 Task<void> Controller::register_broker() {
@@ -104,7 +88,7 @@ Task<void> Controller::register_broker() {
   }
   const std::string rack = broker_.config().text("broker.rack");
   if (!rack.empty()) registration.rack = rack;
-  for (const LogDir& dir : storage_.dirs()) registration.directories.push_back(dir.id);
+  for (const auto& dir : storage_.dirs()) registration.directories.push_back(Storage::id_of(*dir));
   std::ranges::sort(registration.directories);
 
   protocol::RegisterControllerRecord controller;
@@ -153,10 +137,11 @@ Task<void> Controller::open_partitions() {
       const TopicPartition topic_partition{name, id};
       const size_t at = static_cast<size_t>(replica - partition.replicas.begin());
       const Uuid assigned = at < partition.directories.size() ? partition.directories[at] : Uuid();
-      LogDir* dir = const_cast<LogDir*>(storage_.holding(topic_partition));
+      log::LogDirectory* dir = storage_.holding(topic_partition);
       if (dir == nullptr) dir = storage_.find(assigned);
       if (dir == nullptr) dir = &storage_.emptiest();
-      if (dir->id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir->id));
+      const Uuid dir_id = Storage::id_of(*dir);
+      if (dir_id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir_id));
       co_await open_partition(topic, id, *dir);
       ++count;
     }
@@ -167,40 +152,29 @@ Task<void> Controller::open_partitions() {
 
 // Directories that the metadata does not know (any more) are kept, under a name that is never served.
 Task<void> Controller::set_aside_strays() {
-  Disk& disk = Shard::current().disk();
-  for (LogDir& dir : storage_.dirs()) {
-    std::vector<TopicPartition> kept;
-    for (const TopicPartition& partition : dir.found) {
-      const std::string path = dir.directory_of(partition);
-      const std::optional<std::string> text = co_await read_file(disk, path + "/partition.metadata");
-      const replication::Topic topic = log_->image().topic(partition.topic);
-      const bool known = topic && text && static_cast<size_t>(partition.partition.value) < topic->partitions.size() &&
-                         log::parse_partition_metadata(*text, path + "/partition.metadata") == topic->id;
-      if (known) {
-        kept.push_back(partition);
-        continue;
-      }
-      const std::string stray = dir.path + "/" + set_aside_name(partition, Shard::current().random().uuid(), "-stray");
-      log_warn("Found stray log dir " + path + ": its topic is not in the metadata; renaming it to " + stray);
-      co_await disk.rename(path, stray);
-      co_await disk.sync_directory(dir.path);
+  for (const auto& dir : storage_.dirs()) {
+    for (const log::FoundPartition& found : dir->partitions()) {
+      const replication::Topic topic = log_->image().topic(found.name.topic);
+      const bool known =
+          topic && topic->id == found.id && static_cast<size_t>(found.name.partition.value) < topic->partitions.size();
+      if (known) continue;
+      log_warn("Found stray log dir " + dir->partition_path(found.name) +
+               ": the metadata does not know it; it is kept under a name ending in -stray");
+      co_await dir->set_aside_stray(found.name);
+      storage_.forget(found.name);
     }
-    dir.found = std::move(kept);
   }
 }
 
-Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, LogDir& dir) {
+Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, log::LogDirectory& dir) {
   const TopicPartition name{topic->name, id};
-  const replication::PartitionImage& image = topic->partitions[static_cast<size_t>(id.value)];
-  const LeaderEpoch epoch = image.leader_epoch;
+  const LeaderEpoch epoch = topic->partitions[static_cast<size_t>(id.value)].leader_epoch;
   const ConfigLayers layers = config_layers(broker_.config(), log_->image());
   const log::LogConfig config =
       log_config(log_->image().settings({replication::ResourceType::topic, topic->name}), layers);
-  const log::OpenState state = dir.open_state(name);
-  const std::string directory = dir.directory_of(name);
-  if (std::ranges::find(dir.found, name) == dir.found.end()) dir.found.push_back(name);
-  auto open = [this, topic, name, epoch, config, state, directory]() -> Task<void> {
-    std::unique_ptr<log::Log> log = co_await log::Log::open(directory, name, topic->id, config, state);
+  storage_.place(name, dir);
+  auto open = [this, topic, name, epoch, config, &dir]() -> Task<void> {
+    std::unique_ptr<log::Log> log = co_await dir.open_log(name, topic->id, config);
     log->begin_epoch(epoch);
     broker_.partitions().add(std::make_shared<Partition>(name, std::move(log), epoch, broker_.durability()));
   };
@@ -213,9 +187,9 @@ Task<void> Controller::assign_and_open(std::string name, size_t first) {
   replication::Records assignments;
   for (size_t i = first; i < topic->partitions.size(); ++i) {
     const PartitionId id(static_cast<int32_t>(i));
-    LogDir& dir = storage_.emptiest();
+    log::LogDirectory& dir = storage_.emptiest();
     co_await open_partition(topic, id, dir);
-    assignments.emplace_back(replication::assign_directory(*topic, id, dir.id));
+    assignments.emplace_back(replication::assign_directory(*topic, id, Storage::id_of(dir)));
   }
   co_await log_->append(std::move(assignments));
 }
@@ -389,7 +363,7 @@ Task<void> Controller::remove_partitions(replication::Topic topic) {
         try {
           co_await partition->close();
         } catch (const DiskError& error) {
-          log_warn("Closing the deleted " + directory_name(partition->name()) + ": " + error.what());
+          log_warn("Closing the deleted " + log::directory_name(partition->name()) + ": " + error.what());
         }
       }
     };
@@ -398,33 +372,12 @@ Task<void> Controller::remove_partitions(replication::Topic topic) {
   const ConfigLayers layers = config_layers(broker_.config(), log_->image());
   const Millis delay(
       std::strtoll(topic_value("file.delete.delay.ms", replication::Settings(), layers).c_str(), nullptr, 10));
-  Disk& disk = Shard::current().disk();
-  for (LogDir& dir : storage_.dirs()) {
-    std::vector<TopicPartition> mine;
-    std::ranges::copy_if(dir.found, std::back_inserter(mine),
-                         [&](const TopicPartition& partition) { return partition.topic == topic->name; });
-    if (mine.empty()) continue;
-    for (const TopicPartition& partition : mine) {
-      const std::string aside = dir.path + "/" + set_aside_name(partition, Shard::current().random().uuid(), "-delete");
-      co_await disk.rename(dir.directory_of(partition), aside);
-      gate_.spawn(remove_later(aside, after(delay)));
-      dir.recovery_points.erase(partition);
-      dir.log_starts.erase(partition);
-      dir.high_watermarks.erase(partition);
-    }
-    co_await disk.sync_directory(dir.path);
-    std::erase_if(dir.found, [&](const TopicPartition& partition) { return partition.topic == topic->name; });
-  }
-}
-
-Task<void> Controller::remove_later(std::string directory, MonoTime due) {
-  while (!stopping_ && now() < due) co_await stop_.wait(due);
-  // What is left at a stop is removed at the next start.
-  if (stopping_) co_return;
-  try {
-    co_await Shard::current().disk().remove_all(directory);
-  } catch (const DiskError& error) {
-    log_warn("Removing " + directory + ": " + error.what());
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    const TopicPartition name{topic->name, PartitionId(static_cast<int32_t>(i))};
+    log::LogDirectory* dir = storage_.holding(name);
+    if (dir == nullptr || dir->offline()) continue;
+    co_await dir->delete_partition(name, delay);
+    storage_.forget(name);
   }
 }
 
@@ -534,68 +487,29 @@ Task<ProducerId> Controller::next_producer_id() {
 
 // --- upkeep ---
 
-Task<std::vector<Controller::Position>> Controller::positions() {
-  std::vector<Position> all;
+Task<std::vector<log::PartitionPositions>> Controller::positions(const log::LogDirectory* dir) {
+  std::vector<log::PartitionPositions> all;
   for (Shard* shard : broker_.shards()) {
-    auto collect = [this]() -> Task<std::vector<Position>> {
-      std::vector<Position> mine;
+    auto collect = [this]() -> Task<std::vector<log::PartitionPositions>> {
+      std::vector<log::PartitionPositions> mine;
       for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
-        const log::Log& log = partition->log();
-        mine.push_back({partition->name(), log.start(), log.durable(), partition->high_watermark()});
+        mine.push_back(co_await log::positions_of(partition->log(), partition->name(), partition->high_watermark()));
       }
       co_return mine;
     };
-    const std::vector<Position> mine = co_await on(*shard, std::move(collect));
-    all.insert(all.end(), mine.begin(), mine.end());
+    const std::vector<log::PartitionPositions> mine = co_await on(*shard, std::move(collect));
+    for (const log::PartitionPositions& position : mine) {
+      if (storage_.holding(position.name) == dir) all.push_back(position);
+    }
   }
   co_return all;
 }
 
-Task<void> Controller::write_checkpoints(bool with_recovery_points) {
-  const std::vector<Position> all = co_await positions();
-  std::map<TopicPartition, const Position*> by_name;
-  for (const Position& position : all) by_name[position.name] = &position;
-  for (LogDir& dir : storage_.dirs()) {
-    log::OffsetCheckpoint high_watermarks, recovery_points, starts;
-    for (const TopicPartition& partition : dir.found) {
-      const auto found = by_name.find(partition);
-      if (found == by_name.end()) continue;
-      high_watermarks[partition] = found->second->high_watermark;
-      recovery_points[partition] = found->second->durable;
-      if (found->second->start.value > 0) starts[partition] = found->second->start;
-    }
-    if (high_watermarks != dir.high_watermarks) {
-      dir.high_watermarks = high_watermarks;
-      co_await storage_.write_high_watermarks(dir, std::move(high_watermarks));
-    }
-    if (!with_recovery_points) continue;
-    if (recovery_points != dir.recovery_points) {
-      dir.recovery_points = recovery_points;
-      co_await storage_.write_recovery_points(dir, std::move(recovery_points));
-    }
-    if (starts != dir.log_starts) {
-      dir.log_starts = starts;
-      co_await storage_.write_log_starts(dir, std::move(starts));
-    }
-  }
-}
-
-Task<void> Controller::keep_checkpoints() {
-  const Millis often = broker_.config().millis("replica.high.watermark.checkpoint.interval.ms");
-  const Millis seldom = broker_.config().millis("log.flush.offset.checkpoint.interval.ms");
-  MonoTime recovery_due = after(seldom);
-  while (!stopping_) {
-    const MonoTime due = after(std::max(often, Millis(100)));
-    while (!stopping_ && now() < due) co_await stop_.wait(due);
-    if (stopping_) break;
-    const bool recovery = now() >= recovery_due;
-    if (recovery) recovery_due = after(seldom);
-    try {
-      co_await write_checkpoints(recovery);
-    } catch (const DiskError& error) {
-      log_error(std::string("Writing checkpoints: ") + error.what());
-    }
-  }
+Task<void> Controller::watch_directory(log::LogDirectory* dir) {
+  while (!stopping_ && !dir->offline()) co_await dir->state_changed().wait();
+  if (!dir->offline()) co_return;
+  log_error("Stopping serving logs in dir " + dir->path() + ": " + dir->failure());
+  if (storage_.lost() && storage_lost_) storage_lost_();
 }
 
 Task<void> Controller::keep_retention() {
@@ -611,10 +525,11 @@ Task<void> Controller::keep_retention() {
           try {
             const int removed = co_await partition->log().apply_retention(partition->high_watermark());
             if (removed > 0) {
-              log_info("Removed " + std::to_string(removed) + " old segments of " + directory_name(partition->name()));
+              log_info("Removed " + std::to_string(removed) + " old segments of " +
+                       log::directory_name(partition->name()));
             }
           } catch (const DiskError& error) {
-            log_error("Retention of " + directory_name(partition->name()) + ": " + error.what());
+            log_error("Retention of " + log::directory_name(partition->name()) + ": " + error.what());
           }
         }
       };
@@ -625,21 +540,8 @@ Task<void> Controller::keep_retention() {
 
 // --- stop ---
 
-Task<void> Controller::stop() {
-  stopping_ = true;
-  stop_.notify();
-  co_await gate_.close();
-  co_await take_turn();
+Task<bool> Controller::close_partitions() {
   bool clean = true;
-  try {
-    if (broker_.config().flag("controlled.shutdown.enable")) {
-      replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id());
-      co_await log_->append(std::move(records));
-    }
-  } catch (const DiskError& error) {
-    log_error(std::string("The metadata log failed: ") + error.what());
-    clean = false;
-  }
   for (Shard* shard : broker_.shards()) {
     auto close = [this]() -> Task<bool> {
       bool good = true;
@@ -648,7 +550,7 @@ Task<void> Controller::stop() {
           if (partition->log().failed()) good = false;
           co_await partition->close();
         } catch (const DiskError& error) {
-          log_error("Closing " + directory_name(partition->name()) + ": " + error.what());
+          log_error("Closing " + log::directory_name(partition->name()) + ": " + error.what());
           good = false;
         }
       }
@@ -657,14 +559,39 @@ Task<void> Controller::stop() {
     const bool good = co_await on(*shard, std::move(close));
     clean = clean && good;
   }
+  co_return clean;
+}
+
+Task<void> Controller::stop() {
+  stopping_ = true;
+  stop_.notify();
+  for (const auto& dir : storage_.dirs()) dir->state_changed().notify();
+  co_await gate_.close();
+  co_await take_turn();
+  // A start that broke off has not read every log: the next one must look at them as after a crash.
+  bool clean = started_;
   try {
-    co_await write_checkpoints(true);
-    co_await log_->close();
-    if (clean) co_await storage_.mark_clean(broker_epoch_);
+    if (clean && broker_.config().flag("controlled.shutdown.enable")) {
+      replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id());
+      co_await log_->append(std::move(records));
+    }
+  } catch (const DiskError& error) {
+    log_error(std::string("The metadata log failed: ") + error.what());
+    clean = false;
+  }
+  const bool closed = co_await close_partitions();
+  clean = clean && closed;
+  try {
+    if (log_) co_await log_->close();
+    for (const auto& dir : storage_.dirs()) {
+      if (!clean) break;
+      std::vector<log::PartitionPositions> last = co_await positions(dir.get());
+      co_await dir->close(broker_epoch_, std::move(last));
+    }
   } catch (const DiskError& error) {
     log_error(std::string("Shutting down: ") + error.what());
   }
-  co_await storage_.unlock();
+  co_await storage_.abandon();
 }
 
 }  // namespace millrace::broker

@@ -64,6 +64,8 @@ class Controller {
   // Ids are taken in blocks of a thousand; what is left of a block is lost at a restart.
   Task<ProducerId> next_producer_id();
 
+  // Called once when there is nothing left that could be served.
+  void on_storage_lost(std::function<void()> hook) { storage_lost_ = std::move(hook); }
   // Told of every topic that is gone, before the deletion is answered.
   using TopicDeleted = std::function<Task<void>(std::string name, int partitions)>;
   void on_topic_deleted(TopicDeleted hook) { topic_deleted_ = std::move(hook); }
@@ -82,21 +84,15 @@ class Controller {
   Task<void> register_broker();
   Task<void> open_partitions();
   Task<void> set_aside_strays();
-  Task<void> open_partition(replication::Topic topic, PartitionId partition, LogDir& dir);
+  Task<void> open_partition(replication::Topic topic, PartitionId partition, log::LogDirectory& dir);
   Task<void> assign_and_open(std::string topic, size_t first);
   Task<void> publish();
   Task<void> remove_partitions(replication::Topic topic);
-  Task<void> remove_later(std::string directory, MonoTime due);
-  Task<void> keep_checkpoints();
   Task<void> keep_retention();
-  Task<void> write_checkpoints(bool recovery_points);
-  struct Position {
-    TopicPartition name;
-    Offset start;
-    Offset durable;
-    Offset high_watermark;
-  };
-  Task<std::vector<Position>> positions();
+  // Of every partition that lies in `dir`.
+  Task<std::vector<log::PartitionPositions>> positions(const log::LogDirectory* dir);
+  Task<bool> close_partitions();
+  Task<void> watch_directory(log::LogDirectory* dir);
   TopicOutcome check_wish(const TopicWish& wish, std::vector<std::vector<BrokerId>>& replicas) const;
 
   Broker& broker_;
@@ -106,8 +102,10 @@ class Controller {
   ProducerId next_producer_{0};
   ProducerId producer_block_end_{0};
   TopicDeleted topic_deleted_;
+  std::function<void()> storage_lost_;
   bool deciding_ = false;
   Event decided_;
+  bool started_ = false;
   bool stopping_ = false;
   Event stop_;
   Gate gate_;

@@ -42,15 +42,20 @@ Config read_config(const ServeOptions& options) {
 }
 
 Task<int> run(real::World& world, const Config& config, const ServeOptions& options) {
-  ServerOptions server_options{config, options.host_name, options.cluster_id};
-  Server server(std::move(server_options), world.shards());
   Event stop;
   bool stop_wanted = false;
+  int status = 0;
   world.on_stop_signal([&] {
     stop_wanted = true;
     stop.notify();
   });
-  int status = 0;
+  ServerOptions server_options{config, options.host_name, options.cluster_id, [&] {
+                                 log_error("Shutdown broker because its log dirs have failed");
+                                 status = 1;
+                                 stop_wanted = true;
+                                 stop.notify();
+                               }};
+  Server server(std::move(server_options), world.shards());
   try {
     co_await server.start();
     while (!stop_wanted) co_await stop.wait();

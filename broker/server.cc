@@ -68,6 +68,7 @@ Task<void> Server::start() {
   controller_ = std::make_unique<Controller>(broker_, *storage_);
   controller_->on_topic_deleted(
       [this](std::string name, int partitions) { return topic_deleted(std::move(name), partitions); });
+  controller_->on_storage_lost(options_.on_storage_lost);
   broker_.set_controller(controller_.get());
   controller_started_ = true;
   co_await controller_->start();
@@ -170,7 +171,7 @@ Task<void> Server::stop() {
   if (controller_started_) {
     co_await controller_->stop();
   } else if (storage_) {
-    co_await storage_->unlock();
+    co_await storage_->abandon();
   }
   log_info("Stopped");
 }

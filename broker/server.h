@@ -28,6 +28,8 @@ struct ServerOptions {
   std::string host_name = "localhost";
   // Used when the storage is formatted; a random one otherwise.
   std::optional<std::string> cluster_id;
+  // No log directory is left, or not the one with the metadata: whoever runs the server should stop it.
+  std::function<void()> on_storage_lost;
 };
 
 class Server {

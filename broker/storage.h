@@ -1,81 +1,52 @@
-// Storage: the log directories of this node: formatting them on first start, checking whose they are, holding their
-// locks, the checkpoints, and the marker of a clean shutdown.
+// Storage: the log directories of this node together: formatted on first start, checked against each other and the
+// configuration, and which partition lies in which of them.
 //
-//   <log.dir>/meta.properties .lock .kafka_cleanshutdown bootstrap.checkpoint
-//             recovery-point-offset-checkpoint replication-offset-checkpoint
-//             log-start-offset-checkpoint cleaner-offset-checkpoint
-//             <topic>-<partition>/   __cluster_metadata-0/ (only in metadata.log.dir)
-//
-// A directory that somebody else uses, or that Kafka would refuse, is refused with Kafka's words.
+// Lives on shard 0, as its directories do.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "broker/config/config.h"
-#include "log/checkpoint.h"
-#include "log/log.h"
-#include "runtime/disk.h"
+#include "log/log_directory.h"
 
 namespace millrace::broker {
 
-class StorageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-struct LogDir {
-  std::string path;
-  Uuid id;
-  bool clean_shutdown = false;
-  int64_t broker_epoch = -1;  // of the registration that wrote the marker
-  log::OffsetCheckpoint recovery_points;
-  log::OffsetCheckpoint log_starts;
-  log::OffsetCheckpoint high_watermarks;
-  std::vector<TopicPartition> found;  // the partition directories, without the metadata log
-  std::unique_ptr<FileLock> lock;
-
-  std::string directory_of(const TopicPartition& partition) const;
-  // What the log needs to know to open its directory; `partition` may be new.
-  log::OpenState open_state(const TopicPartition& partition) const;
-};
-
 class Storage {
  public:
-  // Opens, and where nothing is there yet formats, every log dir. Throws StorageError.
-  // `cluster_id` is used when formatting; a random one otherwise.
+  // Opens, and where nothing is there yet formats, every log dir. `cluster_id` is used when formatting; a random one
+  // otherwise. Throws log::CorruptLog where Kafka would refuse to start, with Kafka's words.
   static Task<std::unique_ptr<Storage>> open(const Config& config, std::optional<std::string> cluster_id = {});
 
   const std::string& cluster_id() const { return cluster_id_; }
-  std::vector<LogDir>& dirs() { return dirs_; }
-  LogDir& metadata_dir();
-  LogDir* find(const Uuid& directory);
-  const LogDir* holding(const TopicPartition& partition) const;
-  // Where a new partition goes: the directory with the fewest.
-  LogDir& emptiest();
+  const std::vector<std::unique_ptr<log::LogDirectory>>& dirs() const { return dirs_; }
+  log::LogDirectory& metadata_dir() const;
+  static Uuid id_of(const log::LogDirectory& dir) { return dir.meta()->directory_id.value_or(Uuid()); }
 
-  // --- while running, and at the end ---
-  Task<void> write_recovery_points(LogDir& dir, log::OffsetCheckpoint offsets);
-  Task<void> write_high_watermarks(LogDir& dir, log::OffsetCheckpoint offsets);
-  Task<void> write_log_starts(LogDir& dir, log::OffsetCheckpoint offsets);
-  // After every log was closed and every checkpoint written.
-  Task<void> mark_clean(int64_t broker_epoch);
-  Task<void> unlock();
+  // --- where partitions lie ---
+  log::LogDirectory* find(const Uuid& id) const;                      // null when it is not one of ours
+  log::LogDirectory* holding(const TopicPartition& partition) const;  // null when it has no directory yet
+  log::LogDirectory& emptiest() const;
+  void place(const TopicPartition& partition, log::LogDirectory& dir) { places_[partition] = &dir; }
+  void forget(const TopicPartition& partition) { places_.erase(partition); }
+  const std::map<TopicPartition, log::LogDirectory*>& places() const { return places_; }
+
+  // A node without its metadata, or without any directory, has nothing left to serve.
+  bool lost() const;
+  // After a failed start, or when the logs could not be closed: no marker is left.
+  Task<void> abandon();
 
  private:
-  Task<void> format(const Config& config, std::vector<std::string> paths, std::optional<std::string> given);
-  Task<void> load(LogDir& dir);
+  Task<void> open_dirs(const Config& config, std::optional<std::string> cluster_id);
+  Task<void> format(const Config& config, std::optional<std::string> cluster_id);
 
   std::string cluster_id_;
   std::string metadata_path_;
-  std::vector<LogDir> dirs_;
+  std::vector<std::unique_ptr<log::LogDirectory>> dirs_;
+  std::map<TopicPartition, log::LogDirectory*> places_;
 };
-
-// "topic-3" as its parts; nothing when it is not of that form.
-std::optional<TopicPartition> parse_partition_directory(std::string_view name);
 
 }  // namespace millrace::broker

@@ -44,7 +44,6 @@ Task<std::unique_ptr<MetadataLog>> MetadataLog::open(std::string log_dir, Broker
   TopicPartition name{"__cluster_metadata", PartitionId(0)};
   metadata->log_ =
       co_await log::Log::open(metadata->directory_, std::move(name), metadata_topic_id, config, open_state);
-  metadata->was_empty_ = metadata->log_->end().value == 0 && metadata->fold_.image().offset() < 0;
   if (metadata->log_->latest_epoch() > metadata->epoch_) metadata->epoch_ = metadata->log_->latest_epoch();
   co_await metadata->replay();
   co_return metadata;
@@ -101,7 +100,8 @@ Task<void> MetadataLog::lead() {
   log_->begin_epoch(epoch_);
   Bytes leader_change = leader_change_batch(node_, Shard::current().clock().wall_now());
   co_await append_durably(std::move(leader_change));
-  if (was_empty_) {
+  // Also when the very first start was cut short before this.
+  if (image().features().empty()) {
     Records records = bootstrap_records();
     co_await append(std::move(records));
   }

@@ -24,7 +24,7 @@ class MetadataLog {
   // Opens or creates the log under `log_dir` and replays it. Throws UnreadableMetadata, DiskError, CorruptLog.
   static Task<std::unique_ptr<MetadataLog>> open(std::string log_dir, BrokerId node, log::LogConfig config);
 
-  // Opens a new epoch with `node` as the leader; writes the bootstrap records if the log was empty.
+  // Opens a new epoch with `node` as the leader; writes the bootstrap records when no features are known yet.
   Task<void> lead();
 
   // Appends the records as one batch, waits until they are durable, and folds them into the image. Calls are served one
@@ -35,7 +35,6 @@ class MetadataLog {
 
   const MetadataImage& image() const { return fold_.image(); }
   LeaderEpoch epoch() const { return epoch_; }
-  bool was_empty() const { return was_empty_; }
   Offset end() const { return log_->end(); }
   log::Log& log() { return *log_; }
 
@@ -53,7 +52,6 @@ class MetadataLog {
   std::unique_ptr<log::Log> log_;
   MetadataFold fold_;
   LeaderEpoch epoch_{0};
-  bool was_empty_ = false;
   Offset replay_from_{0};
   bool busy_ = false;
   Event idle_;

@@ -105,7 +105,7 @@ Task<DescribeQuorumResponse> describe_quorum(Broker& broker, RequestContext cont
   };
   auto ask = [&broker]() -> Task<Position> {
     Controller& controller = broker.controller();
-    co_return Position{controller.log().epoch(), controller.log().end(), controller.storage().metadata_dir().id,
+    co_return Position{controller.log().epoch(), controller.log().end(), Storage::id_of(controller.storage().metadata_dir()),
                        Shard::current().clock().wall_now()};
   };
   const Position position = co_await on(broker.first_shard(), std::move(ask));

@@ -130,7 +130,7 @@ class BrokerWorld {
  public:
   explicit BrokerWorld(uint64_t seed = 1, Properties overrides = {}, int shards = 1)
       : world(seed), node(world.add_node("broker", shards)), clients(world.add_node("clients")) {
-    set_logging(Level::error, [](std::string_view line) { MESSAGE(std::string(line)); });
+    set_logging(Level::error, [to = errors](std::string_view line) { to->emplace_back(line); });
     properties_ = test_properties();
     for (const auto& [key, value] : overrides) properties_[key] = value;
     start();
@@ -138,7 +138,7 @@ class BrokerWorld {
 
   void start() {
     *stop_ = false;
-    ServerOptions options{Config(properties_), "broker", "ABEiM0RVZneImaq7zN3u_w"};
+    ServerOptions options{Config(properties_), "broker", "ABEiM0RVZneImaq7zN3u_w", {}};
     node.start([options, stop = stop_](sim::Node& self) -> Task<int> {
       Server server(options, self.shards());
       co_await server.start();
@@ -163,6 +163,8 @@ class BrokerWorld {
   sim::World world;
   sim::Node& node;
   sim::Node& clients;
+  // What the broker has logged as errors.
+  std::shared_ptr<std::vector<std::string>> errors = std::make_shared<std::vector<std::string>>();
 
  private:
   Properties properties_;

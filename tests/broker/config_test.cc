@@ -1,3 +1,4 @@
+// Reading server.properties, and which setting is in effect.
 #include "broker/config/config.h"
 
 #include <doctest/doctest.h>
