@@ -96,6 +96,8 @@ class Client {
     co_return !frame;
   }
   int32_t correlation() const { return correlation_; }
+  // How long to wait for an answer: after a power cut nobody says that none will come.
+  std::chrono::nanoseconds patience = std::chrono::minutes(2);
   void close() { connection_->close(); }
 
  private:
@@ -111,7 +113,7 @@ class Client {
     while (have < wanted) {
       size_t got = 0;
       try {
-        got = co_await connection_->read_some(std::span(data).subspan(have), after(std::chrono::minutes(2)));
+        got = co_await connection_->read_some(std::span(data).subspan(have), after(patience));
       } catch (const NetError&) {
         co_return std::nullopt;
       }

@@ -36,6 +36,7 @@ Outcome survive(uint64_t seed, sim::Crash kind, Properties overrides) {
       bool broken = false;
       try {
         if (!client) client.emplace(co_await connected());
+        client->patience = 100ms;
         if (producer.value < 0) {
           const protocol::InitProducerIdRequest init;
           const auto identity = co_await client->call(init);

@@ -52,7 +52,7 @@ Task<int64_t> committed(Client& client, TopicId topic) {
 
 struct Committer {
   int64_t tried = 0;
-  int64_t acknowledged = 0;
+  int64_t acknowledged = -1;  // none yet
   bool stop = false;
 };
 
@@ -79,6 +79,7 @@ Outcome survive(uint64_t seed, sim::Crash kind, Properties overrides) {
       bool broken = false;
       try {
         if (!client) client.emplace(co_await connected());
+        client->patience = 100ms;
         const int64_t offset = ++committer->tried;
         const ErrorCode error = co_await commit(*client, topic, offset);
         if (error == ErrorCode::none) committer->acknowledged = offset;
