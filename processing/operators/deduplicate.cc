@@ -110,7 +110,7 @@ void ChangelogNormalize::on_batch(int, Batch batch) {
     const bool after = passes(row);
     if (before && after) {
       if (known->second == row) return;
-      out.append(known->second, RowKind::update_before);
+      if (node_.emit_update_before) out.append(known->second, RowKind::update_before);
       out.append(row, RowKind::update_after);
     } else if (before) {
       out.append(known->second, RowKind::delete_);
