@@ -52,8 +52,9 @@ Task<LoadedLog> Loader::load() {
   const std::optional<DirectoryEntry> exists = co_await disk_.stat(directory_);
   if (!exists) {
     co_await disk_.make_directories(directory_);
-    log_.created = true;
   }
+  // A process that was killed may have made names that no sync has covered since.
+  log_.names_unsynced = !exists || !state_.clean_shutdown;
   co_await settle_interrupted_work();
   co_await find_segments();
   co_await load_epochs();
@@ -70,6 +71,10 @@ Task<LoadedLog> Loader::load() {
                                  log_.notes);
     } else {
       co_await recover();
+      // What was recovered counts as durable from here on.
+      co_await disk_.sync_directory(directory_);
+      co_await disk_.sync_directory(directory_.substr(0, directory_.find_last_of('/')));
+      log_.names_unsynced = false;
     }
   }
   if (log_.end < state_.start) {

@@ -46,11 +46,14 @@ Task<std::unique_ptr<LogDirectory>> LogDirectory::open(std::string path) {
 }
 
 Task<void> LogDirectory::take() {
-  const std::optional<DirectoryEntry> there = co_await disk_.stat(path_);
-  if (!there) {
-    co_await disk_.make_directories(path_);
-    co_await disk_.sync_directory(parent_of(path_));
+  // What is made now survives a power cut only once its parents are synced, up to one that was there.
+  std::vector<std::string> unsynced;
+  for (std::string at = path_;; at = parent_of(at)) {
+    const std::optional<DirectoryEntry> there = co_await disk_.stat(at);
+    if (there) break;
+    unsynced.push_back(parent_of(at));
   }
+  co_await disk_.make_directories(path_);
   lock_ = co_await disk_.lock(file(".lock"));
   if (!lock_) {
     throw CorruptLog("Failed to acquire lock on file .lock in " + path_ +
@@ -59,6 +62,9 @@ Task<void> LogDirectory::take() {
   const std::string meta_path = file("meta.properties");
   const std::optional<std::string> meta = co_await read_file(disk_, meta_path);
   if (meta) meta_ = parse_meta_properties(*meta, meta_path);
+  // A process that was killed before it could do this may have made it.
+  if (!meta && unsynced.empty()) unsynced.push_back(parent_of(path_));
+  for (const std::string& directory : unsynced) co_await disk_.sync_directory(directory);
 
   const std::optional<std::string> marker = co_await read_file(disk_, file(marker_file));
   if (marker) {

@@ -44,8 +44,8 @@ PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId i
       end_(loaded.end),
       written_(loaded.end),
       durable_(loaded.end),
-      directory_unsynced_(loaded.created),
-      parent_unsynced_(loaded.created),
+      directory_unsynced_(loaded.names_unsynced),
+      parent_unsynced_(loaded.names_unsynced),
       notes_(std::move(loaded.notes)) {}
 
 PartitionLog::~PartitionLog() { forget_tail(static_cast<size_t>(tail_bytes_)); }

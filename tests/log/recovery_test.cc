@@ -150,6 +150,28 @@ TEST_CASE("after the process is killed nothing that was written is lost") {
   sim::for_each_seed(50, [](uint64_t seed) { crash_again_and_again(seed, sim::Crash::process, small_segments()); });
 }
 
+TEST_CASE("what is durable once a killed process runs again survives the power cut that follows") {
+  sim::for_each_seed(150, [](uint64_t seed) {
+    LogWorld world(seed);
+    Told told;
+    const LogConfig config = small_segments();
+    for (const sim::Crash kind : {sim::Crash::process, sim::Crash::power}) {
+      const OpenState state = after_crash(world.world, told);
+      world.node.start([&](sim::Node& node) { return produce_forever(node, told, config, state); });
+      const int64_t most = kind == sim::Crash::process ? 2000 : 20000;
+      world.world.run_for(std::chrono::microseconds(world.world.random().between(0, most)));
+      world.node.crash(kind);
+    }
+    const OpenState found = after_crash(world.world, told);
+    world.run([&]() -> Task<void> {
+      std::unique_ptr<Log> log = co_await open_orders(config, found);
+      const std::vector<std::string> values = co_await all_values(*log, Offset(0), log->end());
+      check_prefix(*log, told, values);
+      co_await log->close();
+    });
+  });
+}
+
 TEST_CASE("truncation survives power cuts: what was cut never comes back between what was appended later") {
   sim::for_each_seed(150, [](uint64_t seed) {
     LogWorld world(seed);

@@ -1,3 +1,4 @@
+// JSON functions, against what Flink answers.
 #include <random>
 
 #include "processing/functions/json_path.h"

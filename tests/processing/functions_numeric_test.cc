@@ -1,3 +1,4 @@
+// Numeric functions, against what Flink answers.
 #include <random>
 
 #include "tests/processing/expressions.h"

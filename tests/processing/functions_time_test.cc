@@ -1,3 +1,4 @@
+// Time functions, against what Flink answers.
 #include <random>
 
 #include "processing/calendar.h"

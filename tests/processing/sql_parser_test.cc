@@ -1,3 +1,4 @@
+// Statements that parse, what they become, and the errors of those that do not.
 #include <doctest/doctest.h>
 
 #include <string>

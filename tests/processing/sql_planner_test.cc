@@ -1,3 +1,4 @@
+// Plans of statements, and the errors of those that cannot be planned.
 #include <doctest/doctest.h>
 
 #include <string>

@@ -43,7 +43,7 @@ WORLD_CALLS = re.compile(
     r'(std::chrono::(system|steady|high_resolution)_clock'
     r'|\b(system|steady|high_resolution)_clock::now'
     r'|\b(gettimeofday|clock_gettime|getrandom|random_device|srand|fopen|freopen|popen|mkstemp|tmpfile)\b\s*[({]'
-    r'|(?<![\w.>])time\((nullptr|NULL|0|&)'
+    r'|(?<![\w.>:])(std::)?time\((nullptr|NULL|0\)|&)'
     r'|(?<![\w.>:])rand\(\)'
     r'|std::(jthread|thread|async|mutex|ifstream|ofstream|fstream)\b'
     r'|this_thread::)')
@@ -107,10 +107,11 @@ def check_include(name, kind, header):
 
 def check_source(name, text):
     lines = text.split('\n')
-    # The implementation of a header may leave it to the header, which it then includes first.
-    own_header = f'#include "{name[:-3]}.h"' if name.endswith('.cc') else None
+    # The implementation or the test of a header may leave it to the header, which it then includes first.
     first = lines[0].strip()
-    if not first.startswith(('//', '/*')) and first != own_header:
+    about_a_header = first == f'#include "{name[:-3]}.h"' or \
+        (name.endswith('_test.cc') and INCLUDE.match(first) and first.endswith('.h"'))
+    if not first.startswith(('//', '/*')) and not about_a_header:
         yield 1, 'the first line says what the file is, as a comment'
     if name.endswith('.h') and '#pragma once' not in lines:
         yield 1, 'a header begins with #pragma once'

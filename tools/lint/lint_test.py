@@ -12,7 +12,7 @@ GOOD = {
     'runtime/real/clock.cc': '// The clock.\n#include <thread>\nauto t = std::chrono::steady_clock::now();\n',
     'log/log.h': '// Log.\n#pragma once\n#include "protocol/types.h"\n#include "runtime/clock.h"\n',
     'log/log.cc': '#include "log/log.h"\n\n// std::thread and time(nullptr) in a comment, "fopen(" in a string\n'
-                  'const char* text = "fopen(path)";\nint uptime(int);\nauto later = clock.time(0);\n',
+                  'const char* text = "fopen(path)";\nint uptime(int);\nauto later = clock.time(0) + DataType::time(0);\n',
     'broker/main.cc': '// main.\n#include "runtime/real/world.h"\n#include "log/log.h"\n',
     'tools/cat.cc': '// cat.\n#include <unistd.h>\n#include "broker/main.h"\n',
     'tests/log/log_test.cc': '// Log tests.\n#include <filesystem>\n#include "tests/sim/world.h"\n',
@@ -33,6 +33,7 @@ PLANTED = [
     ('broker/a.cc', '// x\n#include <boost/asio/io_context.hpp>\n', '<boost/asio/io_context.hpp> is for'),
     ('broker/c.cc', '// x\nauto t = std::chrono::system_clock::now();\n', 'std::chrono::system_clock is for'),
     ('broker/d.cc', '// x\nlong t = time(nullptr);\n', 'time(nullptr is for'),
+    ('broker/d2.cc', '// x\nlong t = std::time(0);\n', 'time(0) is for'),
     ('broker/e.cc', '// x\nauto* f = fopen("x", "r");\n', 'fopen( is for'),
     ('processing/r.cc', '// x\nint r = rand();\n', 'rand() is for'),
     ('protocol/r.cc', '// x\nstd::random_device random_device{};\n', 'random_device'),
