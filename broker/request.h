@@ -1,8 +1,10 @@
 // What a handler knows about the request beside its body.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -10,6 +12,12 @@
 #include "runtime/net.h"
 
 namespace millrace::broker {
+
+struct ApiVersion {
+  int16_t key = 0;
+  int16_t version = 0;
+  friend auto operator<=>(const ApiVersion&, const ApiVersion&) = default;
+};
 
 // Who is at the other end; one per connection, shared by its requests.
 struct Peer {
@@ -19,6 +27,8 @@ struct Peer {
   std::string principal = "User:ANONYMOUS";
   std::string software_name = "unknown";  // from ApiVersions v3+
   std::string software_version = "unknown";
+  std::string client_id;      // of its latest request
+  std::set<ApiVersion> used;  // what it asked for that we serve
 };
 
 struct RequestContext {

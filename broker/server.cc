@@ -138,11 +138,12 @@ Task<void> Server::serve(std::unique_ptr<Connection> connection, std::string lis
   SessionLimits limits;
   limits.max_request_bytes = static_cast<int32_t>(broker_.config().number("socket.request.max.bytes"));
   limits.max_idle = broker_.config().millis("connections.max.idle.ms");
-  Session session(std::move(connection), std::move(peer), dispatch_, limits);
+  Session session(std::move(connection), peer, dispatch_, limits);
   const auto place = sessions_.insert(sessions_.end(), &session);
   ++connections_from_[host];
   co_await session.run();
   sessions_.erase(place);
+  usage_.add(*peer);
   session_ended_.notify();
   if (--connections_from_[host] == 0) connections_from_.erase(host);
 }
@@ -173,6 +174,7 @@ Task<void> Server::stop() {
   } else if (storage_) {
     co_await storage_->abandon();
   }
+  for (const std::string& line : usage_.lines()) log_info(line);
   log_info("Stopped");
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/api_usage.h"
 #include "broker/broker.h"
 #include "broker/controller.h"
 #include "broker/dispatch.h"
@@ -80,6 +81,7 @@ class Server {
   std::vector<Open> listeners_;
   std::list<Session*> sessions_;
   Event session_ended_;
+  ApiUsage usage_;
   uint64_t last_connection_ = 0;
   std::map<std::string, int> connections_from_;
   Gate accepting_;

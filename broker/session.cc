@@ -64,9 +64,18 @@ Task<void> Session::serve(Bytes frame) {
   Bytes body = frame.slice(reader.position(), reader.remaining());
   frame = {};
 
+  note_use(context);
   const RequestContext kept = context;
   std::optional<std::vector<Bytes>> answer = co_await dispatch_.handle(std::move(context), std::move(body));
   if (answer) co_await send(kept, std::move(*answer));
+}
+
+void Session::note_use(const RequestContext& context) {
+  const ApiVersion api{context.api_key, context.version};
+  if (api == last_used_) return;
+  last_used_ = api;
+  peer_->used.insert(api);
+  peer_->client_id = context.client_id;
 }
 
 Task<void> Session::send(const RequestContext& context, std::vector<Bytes> body) {

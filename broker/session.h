@@ -37,12 +37,14 @@ class Session {
   Task<void> serve(Bytes frame);
   Task<void> send(const RequestContext& context, std::vector<Bytes> body);
   Task<void> refuse_api_version(RequestContext context);
+  void note_use(const RequestContext& context);
 
   std::unique_ptr<Connection> connection_;
   std::shared_ptr<Peer> peer_;
   const Dispatch& dispatch_;
   SessionLimits limits_;
   FrameReader frames_;
+  ApiVersion last_used_{-1, -1};
   bool busy_ = false;
   bool finishing_ = false;
 };
