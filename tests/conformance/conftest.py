@@ -122,6 +122,13 @@ class Broker:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 
+    def keep_api_usage(self):
+        """What the broker said at its end of who used which API: tools/compatibility makes a table of it."""
+        lines = [line.split(" INFO ", 1)[1] for line in self.log().splitlines() if " used " in line and " INFO " in line]
+        if self.kind == "millrace" and lines:
+            with open(ROOT / "build/api-usage.txt", "a") as file:
+                file.writelines(line + "\n" for line in lines)
+
     def rss_bytes(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -130,8 +137,9 @@ class Broker:
 
     def close(self):
         if self.process.poll() is None:
-            self.kill()
+            self.stop()
         self.output.close()
+        self.keep_api_usage()
         shutil.rmtree(self.home, ignore_errors=True)
 
 
