@@ -632,12 +632,122 @@ void collect_queries(const Node& node, std::vector<const Node*>& queries) {
 
 }  // namespace
 
+// A scalar subquery whose condition names our columns: its value is computed for each combination of those columns that
+// occurs, and joined back. Nothing: it does not name them.
+std::optional<Relation> Planner::correlated_subquery(Relation input, const Scope& scope, const Node& node) {
+  const Query& query = *node.query;
+  const Select& select = query.select;
+  bool plain = query.kind == Query::Kind::select && select.from != nullptr && select.where != nullptr &&
+               !select.grouped && select.having == nullptr && !select.distinct && query.with.empty() &&
+               query.fetch == nullptr && query.order_by.empty() && select.items.size() == 1 &&
+               !has_query(*select.where);
+  if (!plain) return std::nullopt;
+  int width = static_cast<int>(input.node->schema.size());
+  FromResult right = from(*select.from, &scope);
+  Binder own(right.scope);
+  Binder outer(scope);
+  Binder both(right.scope, [&](const Node& name) -> TypedExpr {
+    if (name.kind != NodeKind::name) return nullptr;
+    try {
+      return shifted(own.bind(name), width);
+    } catch (const SqlError&) {
+      return outer.bind(name);
+    }
+  });
+  std::vector<TypedExpr> own_conditions;
+  std::vector<TypedExpr> shared_conditions;
+  std::vector<int> outer_columns;
+  for (const TypedExpr& condition : conjuncts(both.bind(*select.where))) {
+    bool names_ours = false;
+    for (int column : columns_of(condition)) {
+      if (column >= width) continue;
+      names_ours = true;
+      if (std::ranges::find(outer_columns, column) == outer_columns.end()) outer_columns.push_back(column);
+    }
+    if (names_ours) {
+      shared_conditions.push_back(condition);
+    } else {
+      own_conditions.push_back(shifted(condition, -width));
+    }
+  }
+  if (shared_conditions.empty()) return std::nullopt;
+  const Node& item = *select.items[0].expr;
+  const Node* call = find_aggregate(item);
+  if (call != nullptr && call != &item)
+    fail_table("An expression over aggregates in a correlated subquery is not supported yet.");
+
+  int keys = static_cast<int>(outer_columns.size());
+  std::vector<TypedExpr> key_outputs;
+  std::vector<std::string> key_names;
+  std::vector<int> mapping(static_cast<size_t>(width) + right.scope.columns.size(), 0);
+  for (int i = 0; i < keys; ++i) {
+    key_outputs.push_back(materialized(column_of(*input.node, outer_columns[static_cast<size_t>(i)])));
+    key_names.push_back("$outer" + std::to_string(i));
+    mapping[static_cast<size_t>(outer_columns[static_cast<size_t>(i)])] = i;
+  }
+  for (size_t i = 0; i < right.scope.columns.size(); ++i)
+    mapping[static_cast<size_t>(width) + i] = keys + static_cast<int>(i);
+  JoinParts inner;
+  inner.left = distinct(project(input, key_outputs, key_names));
+  inner.right = filter_by(right.relation, conjunction(own_conditions));
+  for (const TypedExpr& condition : shared_conditions) inner.conditions.push_back(remap_columns(condition, mapping));
+  Relation pairs = make_join(std::move(inner));
+
+  auto group = std::make_shared<plan::GroupAggregate>();
+  group->inputs = {pairs.node};
+  for (int i = 0; i < keys; ++i) {
+    group->keys.push_back(column_of(*pairs.node, i));
+    group->schema.push_back({key_names[static_cast<size_t>(i)], group->keys.back()->type});
+    group->upsert_key.push_back(i);
+  }
+  std::vector<TypedExpr> args;
+  if (call == nullptr) {
+    args.push_back(shifted(materialized(own.bind(item)), keys));
+  } else {
+    for (const NodePtr& operand : call->operands)
+      if (operand->kind != NodeKind::star) args.push_back(shifted(materialized(own.bind(*operand)), keys));
+  }
+  group->aggregates.push_back(resolve_aggregate(call == nullptr ? "SINGLE_VALUE" : call->op, std::move(args),
+                                                call != nullptr && call->distinct));
+  group->schema.push_back({"EXPR$0", group->aggregates[0].type});
+  group->changelog = plan::Changelog::retract;
+
+  JoinParts back;
+  back.kind = plan::JoinKind::left;
+  back.left = input;
+  back.right = {group, std::nullopt};
+  for (int i = 0; i < keys; ++i) {
+    back.conditions.push_back(
+        make_call("IS NOT DISTINCT FROM", {materialized(column_of(*input.node, outer_columns[static_cast<size_t>(i)])),
+                                           shifted(column_of(*group, i), width)}));
+  }
+  Relation joined = make_join(std::move(back));
+  std::vector<TypedExpr> outputs;
+  std::vector<std::string> names;
+  for (int i = 0; i < width; ++i) {
+    outputs.push_back(column_of(*joined.node, i));
+    names.push_back(joined.node->schema[static_cast<size_t>(i)].name);
+  }
+  TypedExpr value = column_of(*joined.node, width + keys);
+  if (call != nullptr && call->op == "COUNT")  // no rows count as none
+    value = make_call("COALESCE", {value, make_literal(Value::integer(0), DataType::bigint().not_null())});
+  outputs.push_back(value);
+  names.push_back("EXPR$0");
+  return project(joined, std::move(outputs), std::move(names));
+}
+
 // Each scalar subquery is joined to every row; without a row its value is NULL.
 Relation Planner::scalar_subqueries(Relation input, Scope& scope, const std::vector<NodePtr>& nodes,
                                     std::map<const Node*, int>& columns) {
   std::vector<const Node*> queries;
   for (const NodePtr& node : nodes) collect_queries(*node, queries);
   for (const Node* node : queries) {
+    if (std::optional<Relation> joined = correlated_subquery(input, scope, *node)) {
+      columns[node] = static_cast<int>(input.node->schema.size());
+      input = *joined;
+      for (size_t i = 0; i < scope.columns.size(); ++i) scope.columns[i].type = input.node->schema[i].type;
+      continue;
+    }
     Relation value = relation_of(*node->query, &scope);
     if (value.node->schema.size() != 1)
       fail_validation(

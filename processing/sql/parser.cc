@@ -86,6 +86,12 @@ void Grammar::fail_here(bool name_allowed) { fail_at(at_, 1, name_allowed || nam
 void Grammar::fail_at(size_t index, size_t count, bool name_allowed) {
   const Token& first = tokens_[std::min(index, tokens_.size() - 1)];
   Pos pos{first.pos.line, first.pos.column, first.pos.line, first.pos.column};
+  if (first.kind == TokenKind::bad && first.image != "'" && first.image != "`" && first.image != "\"") {
+    throw SqlError(SqlError::Stage::parse, "org.apache.flink.sql.parser.impl.TokenMgrError",
+                   fmt::format("Lexical error at line {}, column {}.  Encountered: \"{}\" ({}), after : \"\"", pos.line,
+                               pos.column, first.image, static_cast<int>(static_cast<unsigned char>(first.image[0]))),
+                   pos);
+  }
   if (name_allowed && first.kind == TokenKind::word && is_keyword(first.upper)) {
     fail_parse(fmt::format("Incorrect syntax near the keyword '{}' at line {}, column {}.", first.image, first.pos.line,
                            first.pos.column),

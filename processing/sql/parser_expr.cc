@@ -272,7 +272,11 @@ bool Grammar::infix(NodePtr& left, int min_precedence) {
     for (const auto& [text, precedence] : operators) {
       if (token.text != text) continue;
       if (!allowed(precedence)) return false;
-      left = binary(left, text == "!=" ? "<>" : std::string(text), 1, precedence);
+      if (text == "!=") {
+        throw SqlError(SqlError::Stage::parse, "org.apache.calcite.runtime.CalciteException",
+                       "Bang equal '!=' is not allowed under the current SQL conformance level", token.pos);
+      }
+      left = binary(left, std::string(text), 1, precedence);
       return true;
     }
     return false;

@@ -154,6 +154,7 @@ class Planner {
   Relation subquery_join(Relation input, const Scope& scope, const Query& query, const Node* value, bool negated,
                          Pos pos);
   Relation filter_with_subqueries(Relation input, const Scope& scope, const Node& condition);
+  std::optional<Relation> correlated_subquery(Relation input, const Scope& scope, const Node& node);
   Relation scalar_subqueries(Relation input, Scope& scope, const std::vector<NodePtr>& nodes,
                              std::map<const Node*, int>& columns);
 

@@ -1,6 +1,7 @@
 // Columns nobody reads are not computed, and not read from the topic: a format then decodes only what the query needs,
 // which also decides which malformed fields a query can trip over.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "processing/sql/planner.h"
@@ -80,8 +81,27 @@ Needed all_columns(const plan::Node& node) {
 
 // Tells every node below which of its columns are read. Column numbers stay as they are: a column that is not read is
 // NULL. A node that feeds several others is asked once, with all their needs.
-void visit(plan::Node& node, const Needed& needed) {
-  auto pass = [&](size_t input, const Needed& columns) { visit(*node.inputs[input], columns); };
+class Pruner {
+ public:
+  void count_readers(const plan::Node& node) {
+    for (const plan::NodePtr& input : node.inputs)
+      if (readers_[input.get()]++ == 0) count_readers(*input);
+  }
+  void visit(plan::Node& node, const Needed& needed);
+
+ private:
+  void pass_to(plan::Node& node, const Needed& needed) {
+    Needed& all = needs_[&node];
+    all.insert(needed.begin(), needed.end());
+    if (--readers_[&node] == 0) visit(node, all);
+  }
+
+  std::map<const plan::Node*, int> readers_;  // that have not said what they need
+  std::map<const plan::Node*, Needed> needs_;
+};
+
+void Pruner::visit(plan::Node& node, const Needed& needed) {
+  auto pass = [&](size_t input, const Needed& columns) { pass_to(*node.inputs[input], columns); };
   int width = node.inputs.empty() ? 0 : static_cast<int>(node.inputs[0]->schema.size());
   switch (node.kind) {
     case plan::Kind::scan:
@@ -254,7 +274,9 @@ void visit(plan::Node& node, const Needed& needed) {
 }  // namespace
 
 void prune(plan::Plan& plan) {
-  for (const auto& sink : plan.sinks) visit(*sink, {});
+  Pruner pruner;
+  for (const auto& sink : plan.sinks) pruner.count_readers(*sink);
+  for (const auto& sink : plan.sinks) pruner.visit(*sink, {});
 }
 
 }  // namespace millrace::processing::sql

@@ -115,6 +115,12 @@ void Planner::resolve_table(CatalogTable& table) {
           "TIMESTAMP_LTZ(p), the supported precision 'p' is from 0 to 3, but the watermark expression type is {}",
           describe_text(expr->type)));
     }
+    if (expr->type.root != type.root) {
+      fail_flink_validation(
+          fmt::format("The watermark declaration's output data type '{}' is different from the time field's data "
+                      "type '{}'.",
+                      describe_text(expr->type), describe_text(type)));
+    }
     if (watermark.column.parts.size() == 1) {
       DataType& rowtime = table.columns[static_cast<size_t>(index)].type;
       rowtime.attribute = TimeAttribute::rowtime;
