@@ -89,7 +89,8 @@ void PartitionTask::add(const protocol::RecordBatch& batch, const protocol::Reco
   else if (!value_decoder_->decode(record.value))
     return;
 
-  std::vector<const FieldSlot*> slots(physical_.size(), nullptr);
+  std::vector<const FieldSlot*>& slots = slots_;
+  slots.assign(physical_.size(), nullptr);
   if (key_decoder_) {
     for (size_t i = 0; i < formats.key->columns.size(); ++i)
       slots[static_cast<size_t>(formats.key->columns[i])] = &key_decoder_->slots()[i];

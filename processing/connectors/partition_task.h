@@ -61,6 +61,7 @@ class PartitionTask {
   std::vector<std::optional<ColumnBuilder>> physical_;  // nothing: not needed
   std::vector<ColumnBuilder> metadata_;
   std::vector<RowKind> kinds_;
+  std::vector<const FieldSlot*> slots_;  // of the record being added, by physical column
   std::vector<std::string_view> records_of_rows_;
   std::vector<std::shared_ptr<const void>> memory_;
   size_t rows_ = 0;

@@ -379,6 +379,23 @@ void Job::start_fetching() {
 }
 
 Task<void> Job::fetch(size_t source, size_t index) {
+  std::optional<JobFailure> failure;
+  try {
+    co_await read_on(source, index);
+  } catch (const JobFailure& failed) {
+    failure = failed;
+  } catch (const std::exception& error) {
+    failure = JobFailure(java_runtime, error.what());
+  }
+  if (!failure) co_return;
+  auto fetched = std::make_unique<Fetched>();
+  fetched->source = source;
+  fetched->partition = index;
+  fetched->failure = std::move(failure);
+  events_.push(std::move(fetched));
+}
+
+Task<void> Job::read_on(size_t source, size_t index) {
   Partition& partition = *sources_[source]->partitions[index];
   const std::string topic = partition.task->topic();
   const PartitionId id = partition.task->partition();
@@ -391,12 +408,8 @@ Task<void> Job::fetch(size_t source, size_t index) {
       events_.push(std::move(fetched));
       co_return;
     }
-    try {
-      const MonoTime deadline = after(std::chrono::milliseconds(500));
-      fetched->result = co_await reader_.scan(topic, id, partition.fetched, fetch_bytes, deadline);
-    } catch (const std::exception& error) {
-      fetched->failure = JobFailure(java_runtime, error.what());
-    }
+    const MonoTime deadline = after(std::chrono::milliseconds(500));
+    fetched->result = co_await reader_.scan(topic, id, partition.fetched, fetch_bytes, deadline);
     if (closing_) co_return;
     switch (fetched->result.error) {
       case ErrorCode::none:
@@ -408,20 +421,17 @@ Task<void> Job::fetch(size_t source, size_t index) {
           partition.fetched = bounds.start;
           continue;
         }
-        fetched->failure = JobFailure("org.apache.kafka.clients.consumer.OffsetOutOfRangeException",
-                                      "Fetch position " + std::to_string(partition.fetched.value) +
-                                          " is out of range for partition " + topic + "-" + std::to_string(id.value));
-        break;
+        throw JobFailure("org.apache.kafka.clients.consumer.OffsetOutOfRangeException",
+                         "Fetch position " + std::to_string(partition.fetched.value) +
+                             " is out of range for partition " + topic + "-" + std::to_string(id.value));
       }
       case ErrorCode::unknown_topic_or_partition:
-        fetched->failure = JobFailure("org.apache.kafka.common.errors.UnknownTopicOrPartitionException",
-                                      "This server does not host this topic-partition.");
-        break;
+        throw JobFailure("org.apache.kafka.common.errors.UnknownTopicOrPartitionException",
+                         "This server does not host this topic-partition.");
       default:
         co_await fetch_stop_.wait(after(std::chrono::milliseconds(100)));
         continue;
     }
-    const bool failed = fetched->failure.has_value();
     for (const Bytes& bytes : fetched->result.batches) {
       protocol::BatchIterator batches(bytes);
       while (const std::optional<protocol::RecordBatch> batch = batches.next())
@@ -431,7 +441,6 @@ Task<void> Job::fetch(size_t source, size_t index) {
       partition.fetched = *partition.stop;  // nothing but holes up to there
     ++partition.outstanding;
     events_.push(std::move(fetched));
-    if (failed) co_return;
     while (partition.outstanding >= 2 && !closing_) co_await partition.taken.wait();
   }
 }
@@ -556,26 +565,27 @@ Task<void> Job::work() {
 void Job::tick() {
   next_tick_ = now() + tick_interval_;
   for (const auto& source : sources_) {
+    std::vector<size_t> quiet;
     for (size_t p = 0; p < source->partitions.size(); ++p) {
       Partition& partition = *source->partitions[p];
-      if (partition.finished) continue;
-      const int input = static_cast<int>(p);
-      const bool quiet = partition.outstanding == 0;
+      if (partition.finished || partition.idle) continue;
+      const int64_t mark = partition.task->watermark();
+      if (mark > partition.emitted && !source->options.watermark_on_event) {
+        partition.emitted = mark;
+        dirty_ = true;
+        source->output->advance(static_cast<int>(p), mark);
+      }
       const bool timed_out =
           source->options.idle_timeout > 0 && now() - partition.last_record >= Millis(source->options.idle_timeout);
       const bool caught_up = source->options.idle_at_log_end && partition.task->position() >= partition.log_end;
-      if (!partition.idle && quiet && (timed_out || caught_up)) {
-        partition.idle = true;
-        dirty_ = true;
-        source->output->set_idle(input, true);
-      }
-      if (partition.idle || source->options.watermark_on_event) continue;
-      const int64_t mark = partition.task->watermark();
-      if (mark > partition.emitted) {
-        partition.emitted = mark;
-        dirty_ = true;
-        source->output->advance(input, mark);
-      }
+      if (partition.outstanding == 0 && (timed_out || caught_up)) quiet.push_back(p);
+    }
+    // The one that has come furthest last: when all fall silent together, time stands where it got to.
+    std::ranges::sort(quiet, {}, [&](size_t p) { return source->partitions[p]->task->watermark(); });
+    for (const size_t p : quiet) {
+      source->partitions[p]->idle = true;
+      dirty_ = true;
+      source->output->set_idle(static_cast<int>(p), true);
     }
   }
   note_warnings();

@@ -121,6 +121,7 @@ class Job {
   void restore(const Epoch& epoch);
   void start_fetching();
   Task<void> fetch(size_t source, size_t partition);
+  Task<void> read_on(size_t source, size_t partition);
   Task<void> work();
   void take(const Fetched& fetched);
   void run_constant_sources();

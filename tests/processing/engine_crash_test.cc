@@ -150,4 +150,130 @@ TEST_CASE("a job that is killed at any moment neither loses nor repeats a window
   });
 }
 
+namespace {
+
+// A bounded job over what is there already, killed `kills` times at steps drawn from the world's dice. Gives the output
+// topic's records: all of them, or of an upsert table the last value per key.
+std::multiset<std::string> run_bounded(uint64_t seed, const std::string& sink_options, const std::string& query,
+                                       int kills) {
+  sim::World data(seed);  // the rows depend on nothing but the seed
+  MemoryTopics topics;
+  topics.scan_batches = 3;
+  topics.add_topic("bids", 1);
+  topics.add_topic("totals", 1);
+  for (int i = 0; i < 40; ++i)
+    topics.add("bids", 0, 1'700'000'000'000, std::nullopt,
+               bid(i * 2 + static_cast<int>(data.random().below(8)), static_cast<int>(data.random().below(50)),
+                   static_cast<int>(data.random().below(3))));
+  sim::World world(seed);
+  sim::Node& node = world.add_node("engine");
+  bool over = false;
+  bool killed = false;
+  std::string failure;
+  int64_t steps_left = kills > 0 ? 1 + static_cast<int64_t>(world.random().below(25)) : 0;
+  topics.before_change = [&] {
+    if (--steps_left != 0) return;
+    world.after(0ns, [&] {
+      node.crash();
+      killed = true;
+    });
+  };
+  const auto main = [&](sim::Node&) -> Task<int> {
+    EngineOptions options;
+    options.epoch_interval = Millis(0);
+    Engine engine(topics, topics, options);
+    co_await engine.start();
+    const bool submitted = topics.has("__millrace_jobs") && topics.end("__millrace_jobs", 0) > 0;
+    if (!submitted) {
+      const std::map<std::string, std::string> settings;
+      std::shared_ptr<EngineSession> session = engine.open_session(settings);
+      std::string source = source_table;
+      source.insert(source.size() - 1,
+                    ",'scan.bounded.mode'='latest-offset','scan.watermark.emit.strategy'='on-event'");
+      for (std::string statement : {source, "CREATE TABLE totals (" + sink_options, "INSERT INTO totals " + query})
+        co_await engine.execute(session, std::move(statement));
+    }
+    for (const JobStatus& job : engine.jobs()) {
+      const std::optional<JobStatus> status = co_await engine.wait_for(job.id, never);
+      if (status && status->failure) failure = status->failure->root().message;
+    }
+    co_await engine.close();
+    over = true;
+    co_return 0;
+  };
+  node.start(main);
+  int crashes = 0;
+  const auto done = [&] {
+    if (killed) {
+      killed = false;
+      ++crashes;
+      steps_left = crashes < kills ? 1 + static_cast<int64_t>(world.random().below(25)) : 0;
+      node.restart();
+    }
+    return over;
+  };
+  CHECK(world.run_until(done, 5min));
+  CHECK(failure == "");
+  std::multiset<std::string> rows;
+  std::map<std::string, std::string> last;
+  for (const MemoryTopics::Stored& record : topics.records("totals", 0)) {
+    if (!record.key)
+      rows.insert(record.value.value_or("null"));
+    else if (record.value)
+      last[*record.key] = *record.value;
+    else
+      last.erase(*record.key);
+  }
+  for (const auto& [key, value] : last) rows.insert(key + value);
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("the state of every operator survives crashes") {
+  const std::string append =
+      "item STRING, a BIGINT, b BIGINT) WITH ('connector'='kafka','topic'='totals','properties.bootstrap.servers'='x',"
+      "'format'='json')";
+  const std::string upsert =
+      "item STRING, a BIGINT, b BIGINT, PRIMARY KEY (item) NOT ENFORCED) WITH ('connector'='upsert-kafka',"
+      "'topic'='totals','properties.bootstrap.servers'='x','key.format'='json','value.format'='json')";
+  const std::vector<std::pair<std::string, std::string>> queries{
+      {append, "SELECT item, CAST(price AS BIGINT), CAST(1 AS BIGINT) FROM bids WHERE price > 10"},
+      {append,
+       "SELECT item, SUM(CAST(price AS BIGINT)), COUNT(DISTINCT price) FROM TABLE(CUMULATE(TABLE bids, DESCRIPTOR(ts), "
+       "INTERVAL '5' SECOND, INTERVAL '20' SECOND)) GROUP BY item, window_start, window_end"},
+      {append,
+       "SELECT item, SUM(CAST(price AS BIGINT)), COUNT(*) FROM TABLE(SESSION(TABLE bids PARTITION BY item, "
+       "DESCRIPTOR(ts), INTERVAL '6' SECOND)) GROUP BY item, window_start, window_end"},
+      {append,
+       "SELECT item, SUM(CAST(price AS BIGINT)) OVER (PARTITION BY item ORDER BY ts ROWS BETWEEN 2 PRECEDING AND "
+       "CURRENT "
+       "ROW), COUNT(*) OVER (PARTITION BY item ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM bids"},
+      {append,
+       "SELECT item, CAST(price AS BIGINT), rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, "
+       "window_end "
+       "ORDER BY price DESC) AS rn FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= "
+       "2"},
+      {append,
+       "SELECT l.item, CAST(l.price AS BIGINT), CAST(r.price AS BIGINT) FROM bids l, bids r WHERE l.item = r.item AND "
+       "r.ts BETWEEN l.ts AND l.ts + INTERVAL '3' SECOND"},
+      {append,
+       "SELECT item, CAST(price AS BIGINT), CAST(0 AS BIGINT) FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY item "
+       "ORDER "
+       "BY ts ASC) AS rn FROM bids) WHERE rn = 1"},
+      {upsert, "SELECT item, COUNT(*), SUM(CAST(price AS BIGINT)) FROM bids GROUP BY item"},
+      {upsert,
+       "SELECT l.item, l.n, r.m FROM (SELECT item, COUNT(*) AS n FROM bids GROUP BY item) l JOIN (SELECT item, "
+       "MAX(CAST(price AS BIGINT)) AS m FROM bids GROUP BY item) r ON l.item = r.item"},
+  };
+  for (const auto& [sink, query] : queries) {
+    CAPTURE(query);
+    sim::for_each_seed(6, [&](uint64_t seed) {
+      const std::multiset<std::string> undisturbed = run_bounded(seed, sink, query, 0);
+      CHECK(!undisturbed.empty());
+      CHECK(run_bounded(seed, sink, query, 6) == undisturbed);
+    });
+  }
+}
+
 }  // namespace millrace::processing

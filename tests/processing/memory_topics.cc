@@ -103,6 +103,7 @@ Task<ScanResult> MemoryTopics::scan(std::string topic, PartitionId partition, Of
     for (const Bytes& batch : log->batches) {
       if (protocol::RecordBatch(batch).next_offset() <= from) continue;
       if (bytes > 0 && bytes + batch.size() > max_bytes) break;
+      if (result.batches.size() >= scan_batches) break;
       bytes += batch.size();
       result.batches.push_back(batch);
     }

@@ -30,6 +30,8 @@ class MemoryTopics final : public TopicReader, public TopicWriter {
   int64_t end(const std::string& topic, int partition) const {
     return topics_.at(topic).at(static_cast<size_t>(partition)).end.value;
   }
+  // How many batches one scan answers at most.
+  size_t scan_batches = 1'000'000;
   // Called before every step that changes something; may throw, to stop the world there.
   std::function<void()> before_change;
 
