@@ -48,7 +48,9 @@ Task<void> Controller::start() {
   metadata_config.segment_age = broker_.config().millis("metadata.log.segment.ms");
   metadata_config.retention = Millis(-1);
   metadata_config.max_message_bytes = INT32_MAX;
-  log_ = co_await replication::MetadataLog::open(storage_.metadata_dir().path(), broker_.id(), metadata_config);
+  const log::LogDirectory& metadata_dir = storage_.metadata_dir();
+  log_ = co_await replication::MetadataLog::open(metadata_dir.path(), Storage::id_of(metadata_dir), broker_.id(),
+                                                 metadata_config);
   co_await log_->lead();
   const std::string id = std::to_string(broker_.id().value);
   log_info("[RaftManager id=" + id + "] Completed transition to Leader(epoch=" + std::to_string(log_->epoch().value) +

@@ -34,6 +34,7 @@ void Server::fill_dispatch() {
   add_topics(dispatch_, broker_);
   add_configs(dispatch_, broker_);
   add_cluster(dispatch_, broker_);
+  add_security(dispatch_);
   finder_.add(CoordinatorType::group, [this](RequestContext context, std::string group) {
     return locate_group(std::move(context), std::move(group));
   });

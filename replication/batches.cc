@@ -11,9 +11,9 @@ namespace millrace::replication {
 namespace {
 
 template <class Message>
-Bytes encoded(const Message& message) {
+Bytes encoded(const Message& message, int16_t version = 0) {
   protocol::Writer writer;
-  message.encode(writer, 0);
+  message.encode(writer, version);
   return writer.finish_whole();
 }
 
@@ -43,14 +43,17 @@ Bytes control_batch(ControlType type, Bytes value, Timestamp now, Offset base) {
   return builder.build();
 }
 
-Bytes leader_change_batch(BrokerId leader, Timestamp now) {
+Bytes leader_change_batch(BrokerId leader, std::optional<Uuid> directory, Timestamp now) {
   protocol::LeaderChangeMessage message;
   message.leader_id = leader;
   protocol::LeaderChangeMessage::Voter voter;
   voter.voter_id = leader;
+  const int16_t version = directory ? 1 : 0;
+  if (directory) voter.voter_directory_id = *directory;
+  message.version = version;
   message.voters = {voter};
   message.granting_voters = {voter};
-  return control_batch(ControlType::leader_change, encoded(message), now);
+  return control_batch(ControlType::leader_change, encoded(message, version), now);
 }
 
 Bytes bootstrap_checkpoint(Timestamp now) {

@@ -28,22 +28,23 @@ std::optional<int64_t> json_number(std::string_view text, std::string_view key) 
 
 }  // namespace
 
-Task<std::unique_ptr<MetadataLog>> MetadataLog::open(std::string log_dir, BrokerId node, log::LogConfig config) {
-  std::unique_ptr<MetadataLog> metadata(new MetadataLog(log_dir + "/__cluster_metadata-0", node));
+Task<std::unique_ptr<MetadataLog>> MetadataLog::open(std::string log_dir, Uuid directory, BrokerId node,
+                                                     log::LogConfig config) {
+  std::unique_ptr<MetadataLog> metadata(new MetadataLog(log_dir + "/__cluster_metadata-0", directory, node));
   Disk& disk = Shard::current().disk();
-  co_await disk.make_directories(metadata->directory_);
+  co_await disk.make_directories(metadata->path_);
   co_await disk.sync_directory(log_dir);
-  const std::optional<std::string> state = co_await read_file(disk, metadata->directory_ + "/quorum-state");
+  const std::optional<std::string> state = co_await read_file(disk, metadata->path_ + "/quorum-state");
   if (state) {
     metadata->epoch_ = LeaderEpoch(static_cast<int32_t>(json_number(*state, "leaderEpoch").value_or(0)));
+    metadata->dynamic_ = json_number(*state, "data_version").value_or(0) == 1;
   }
   co_await metadata->load_snapshot();
   // Always as after a crash: this log is small, and everything else hangs on it.
   log::OpenState open_state;
   open_state.start = metadata->replay_from_;
   TopicPartition name{"__cluster_metadata", PartitionId(0)};
-  metadata->log_ =
-      co_await log::Log::open(metadata->directory_, std::move(name), metadata_topic_id, config, open_state);
+  metadata->log_ = co_await log::Log::open(metadata->path_, std::move(name), metadata_topic_id, config, open_state);
   if (metadata->log_->latest_epoch() > metadata->epoch_) metadata->epoch_ = metadata->log_->latest_epoch();
   co_await metadata->replay();
   co_return metadata;
@@ -51,7 +52,7 @@ Task<std::unique_ptr<MetadataLog>> MetadataLog::open(std::string log_dir, Broker
 
 Task<void> MetadataLog::load_snapshot() {
   Disk& disk = Shard::current().disk();
-  const std::vector<DirectoryEntry> entries = co_await disk.list(directory_);
+  const std::vector<DirectoryEntry> entries = co_await disk.list(path_);
   // Names sort by end offset: the last one is the newest.
   std::string newest;
   for (const DirectoryEntry& entry : entries) {
@@ -62,7 +63,7 @@ Task<void> MetadataLog::load_snapshot() {
   if (newest.empty()) co_return;
   int64_t end_offset = 0;
   std::from_chars(newest.data(), newest.data() + 20, end_offset);
-  const std::optional<std::string> text = co_await read_file(disk, directory_ + "/" + newest, int64_t{1} << 31);
+  const std::optional<std::string> text = co_await read_file(disk, path_ + "/" + newest, int64_t{1} << 31);
   if (!text) co_return;
   for_each_record(Bytes::copy_of(*text),
                   [&](MetadataRecord record, int64_t) { fold_.add(std::move(record), end_offset - 1); });
@@ -88,17 +89,23 @@ Task<void> MetadataLog::replay() {
 
 Task<void> MetadataLog::write_quorum_state() {
   const std::string id = std::to_string(node_.value);
+  if (dynamic_) {
+    std::string dynamic_line = "{\"leaderId\":" + id + ",\"leaderEpoch\":" + std::to_string(epoch_.value) +
+                               ",\"votedId\":-1,\"votedDirectoryId\":\"" + to_string(Uuid()) + "\",\"data_version\":1}";
+    co_return co_await write_file_atomically(Shard::current().disk(), path_ + "/quorum-state", std::move(dynamic_line));
+  }
   std::string line = "{\"clusterId\":\"\",\"leaderId\":" + id + ",\"leaderEpoch\":" + std::to_string(epoch_.value) +
                      ",\"votedId\":-1,\"appliedOffset\":0,\"currentVoters\":[{\"voterId\":" + id +
                      "}],\"data_version\":0}";
-  co_await write_file_atomically(Shard::current().disk(), directory_ + "/quorum-state", std::move(line));
+  co_await write_file_atomically(Shard::current().disk(), path_ + "/quorum-state", std::move(line));
 }
 
 Task<void> MetadataLog::lead() {
   epoch_.value += 1;
   co_await write_quorum_state();
   log_->begin_epoch(epoch_);
-  Bytes leader_change = leader_change_batch(node_, Shard::current().clock().wall_now());
+  Bytes leader_change = leader_change_batch(node_, dynamic_ ? std::optional(directory_) : std::nullopt,
+                                            Shard::current().clock().wall_now());
   co_await append_durably(std::move(leader_change));
   // Also when the very first start was cut short before this.
   if (image().features().empty()) {

@@ -1,7 +1,8 @@
 // MetadataLog: the __cluster_metadata log of a quorum of one.
 //
 //   <metadata.log.dir>/__cluster_metadata-0/   a partition's files, and
-//     quorum-state                             one line of JSON: who leads in which epoch
+//     quorum-state                             one line of JSON: who leads in which epoch; data_version 1 where the
+//                                              voters are known by directory ids (a dynamic quorum)
 //     <end offset>-<epoch>.checkpoint          snapshots, where Kafka has left some
 //
 // The node elects itself at each start, which opens a new epoch with a LeaderChange record. A change counts once it is
@@ -22,7 +23,8 @@ inline constexpr Uuid metadata_topic_id{0, 1};
 class MetadataLog {
  public:
   // Opens or creates the log under `log_dir` and replays it. Throws UnreadableMetadata, DiskError, CorruptLog.
-  static Task<std::unique_ptr<MetadataLog>> open(std::string log_dir, BrokerId node, log::LogConfig config);
+  static Task<std::unique_ptr<MetadataLog>> open(std::string log_dir, Uuid directory, BrokerId node,
+                                                 log::LogConfig config);
 
   // Opens a new epoch with `node` as the leader; writes the bootstrap records when no features are known yet.
   Task<void> lead();
@@ -41,14 +43,17 @@ class MetadataLog {
   Task<void> close();
 
  private:
-  MetadataLog(std::string directory, BrokerId node) : directory_(std::move(directory)), node_(node) {}
+  MetadataLog(std::string path, Uuid directory, BrokerId node)
+      : path_(std::move(path)), directory_(directory), node_(node) {}
   Task<void> load_snapshot();
   Task<void> replay();
   Task<void> write_quorum_state();
   Task<void> append_durably(Bytes batch);
 
-  std::string directory_;
+  std::string path_;
+  Uuid directory_;
   BrokerId node_;
+  bool dynamic_ = false;
   std::unique_ptr<log::Log> log_;
   MetadataFold fold_;
   LeaderEpoch epoch_{0};

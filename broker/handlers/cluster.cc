@@ -9,8 +9,6 @@
 #include "protocol/messages/describe_quorum.h"
 #include "protocol/messages/elect_leaders.h"
 #include "protocol/messages/list_partition_reassignments.h"
-#include "protocol/messages/sasl_authenticate.h"
-#include "protocol/messages/sasl_handshake.h"
 
 namespace millrace::broker {
 
@@ -105,8 +103,8 @@ Task<DescribeQuorumResponse> describe_quorum(Broker& broker, RequestContext cont
   };
   auto ask = [&broker]() -> Task<Position> {
     Controller& controller = broker.controller();
-    co_return Position{controller.log().epoch(), controller.log().end(), Storage::id_of(controller.storage().metadata_dir()),
-                       Shard::current().clock().wall_now()};
+    co_return Position{controller.log().epoch(), controller.log().end(),
+                       Storage::id_of(controller.storage().metadata_dir()), Shard::current().clock().wall_now()};
   };
   const Position position = co_await on(broker.first_shard(), std::move(ask));
   for (const DescribeQuorumRequest::Topic& topic : request.topics) {
@@ -172,19 +170,6 @@ Task<ListPartitionReassignmentsResponse> list_reassignments(RequestContext, List
   co_return ListPartitionReassignmentsResponse();  // none can be under way on a single node
 }
 
-Task<SaslHandshakeResponse> sasl_handshake(RequestContext, SaslHandshakeRequest) {
-  SaslHandshakeResponse response;
-  response.error = ErrorCode::illegal_sasl_state;
-  co_return response;
-}
-
-Task<SaslAuthenticateResponse> sasl_authenticate(RequestContext, SaslAuthenticateRequest) {
-  SaslAuthenticateResponse response;
-  response.error = ErrorCode::illegal_sasl_state;
-  response.error_message = "SaslAuthenticate request received after successful authentication";
-  co_return response;
-}
-
 }  // namespace
 
 void add_cluster(Dispatch& dispatch, Broker& broker) {
@@ -205,8 +190,6 @@ void add_cluster(Dispatch& dispatch, Broker& broker) {
         return elect_leaders(broker, std::move(context), std::move(request));
       });
   dispatch.add<ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse>(0, 0, list_reassignments);
-  dispatch.add<SaslHandshakeRequest, SaslHandshakeResponse>(0, 1, sasl_handshake);
-  dispatch.add<SaslAuthenticateRequest, SaslAuthenticateResponse>(0, 2, sasl_authenticate);
 }
 
 }  // namespace millrace::broker

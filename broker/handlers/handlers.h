@@ -15,6 +15,7 @@ void add_producer_ids(Dispatch& dispatch, Broker& broker);
 void add_topics(Dispatch& dispatch, Broker& broker);
 void add_configs(Dispatch& dispatch, Broker& broker);
 void add_cluster(Dispatch& dispatch, Broker& broker);
+void add_security(Dispatch& dispatch);
 
 // What an authorizer that allows everything says a client may do with a topic, or with the cluster: bits by operation.
 inline constexpr int32_t all_topic_operations = 3576;

@@ -5,7 +5,7 @@
 
 #include "broker/controller.h"
 #include "broker/handlers/handlers.h"
-#include "broker/logging.h"
+#include "broker/offsets_log.h"
 #include "protocol/messages/describe_topic_partitions.h"
 
 namespace millrace::broker {
@@ -45,9 +45,18 @@ MetadataResponse::Topic describe(const replication::TopicImage& topic, const Met
 
 // Creates the topic that a client asked for; it is told to ask again, as by Kafka's controller.
 Task<ErrorCode> create_missing(Broker& broker, std::string name) {
-  auto create = [&broker, &name]() -> Task<ErrorCode> {
+  const bool offsets = name == groups::offsets_topic;
+  // Nobody here would write the other internal ones as they must be.
+  if (is_internal_topic(name) && !offsets) co_return ErrorCode::unknown_topic_or_partition;
+  auto create = [&broker, &name, offsets]() -> Task<ErrorCode> {
     TopicWish wish;
     wish.name = name;
+    if (offsets) {
+      const groups::GroupSettings settings = group_settings(broker.config());
+      wish.partitions = settings.offsets_partitions;
+      wish.replication_factor = settings.offsets_replication_factor;
+      for (auto& [key, value] : groups::offsets_topic_configs(settings)) wish.configs.emplace_back(key, value);
+    }
     const TopicOutcome outcome = co_await broker.controller().create_topic(std::move(wish), false);
     co_return outcome.error;
   };

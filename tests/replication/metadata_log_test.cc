@@ -16,7 +16,7 @@ namespace {
 
 Task<std::unique_ptr<MetadataLog>> opened() {
   log::LogConfig config;
-  co_return co_await MetadataLog::open("/data", BrokerId(1), config);
+  co_return co_await MetadataLog::open("/data", Uuid{7, 7}, BrokerId(1), config);
 }
 
 NewTopic topic_named(std::string name, uint64_t number) {
@@ -47,6 +47,22 @@ TEST_CASE("the first start writes a LeaderChange and the bootstrap records, and 
   REQUIRE(first);
   CHECK(first->is_control());
   CHECK(first->leader_epoch() == LeaderEpoch(1));
+}
+
+TEST_CASE("a quorum that was formatted as a dynamic one stays one") {
+  sim::World world(3);
+  sim::Node& node = world.add_node("n");
+  node.disk().put(
+      "/data/__cluster_metadata-0/quorum-state",
+      R"({"leaderId":1,"leaderEpoch":4,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1})");
+  world.run(node, []() -> Task<void> {
+    std::unique_ptr<MetadataLog> log = co_await opened();
+    co_await log->lead();
+    CHECK(log->epoch() == LeaderEpoch(5));
+    co_await log->close();
+  });
+  CHECK(node.disk().content("/data/__cluster_metadata-0/quorum-state").value_or("") ==
+        R"({"leaderId":1,"leaderEpoch":5,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1})");
 }
 
 TEST_CASE("each start leads in a higher epoch and finds what was decided before") {
