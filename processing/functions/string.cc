@@ -145,7 +145,7 @@ Kernel trim_kernel() {
 
 // TRIM(symbol, set, text), TRIM(set, text) or TRIM(text)
 void bind_trim(Binding& b) {
-  std::string_view where = "BOTH";
+  std::string where = "BOTH";  // a copy: the argument goes
   if (!b.symbol(0).empty()) {
     where = b.symbol(0);
     b.args.erase(b.args.begin());
