@@ -197,7 +197,7 @@ Task<void> PartitionLog::finish_segment(std::shared_ptr<Segment> segment, Offset
   co_await segment->write_indexes(disk_);
   // Recovery takes a gap between two segments for a loss, except in compacted logs, where it can be meant: there the
   // older segment must be whole before the newer one begins.
-  if (config_.cleanup_compact && segment->unsynced) {
+  if (config_.cleanup_compact && durable_ < snapshot_at) {
     std::shared_ptr<File> file = co_await segment->writable(disk_);
     co_await file->sync();
   }

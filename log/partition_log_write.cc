@@ -67,12 +67,13 @@ Task<void> PartitionLog::write_some() {
     parts.push_back(std::move(jobs_.front().bytes));
     jobs_.pop_front();
   }
+  co_await file->write(position, std::move(parts));
+  if (failed_) co_return;
+  // Only now: a sync that began during the write does not cover it.
   if (!segment->unsynced) {
     segment->unsynced = true;
     unsynced_.push_back(segment);
   }
-  co_await file->write(position, std::move(parts));
-  if (failed_) co_return;
   written_ = next;
   evict_tail();
   advanced_.notify();
