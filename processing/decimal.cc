@@ -68,6 +68,10 @@ std::optional<Int128> rounded(Wide n, Uint128 d, bool negative, int precision) {
   return with_sign(value, negative);
 }
 
+// 128-bit multiplication with an overflow check is slow; most numbers are small.
+bool is_small(Int128 v) { return v == static_cast<int64_t>(v); }
+Int128 small_product(Int128 a, Int128 b) { return Int128{static_cast<int64_t>(a)} * static_cast<int64_t>(b); }
+
 std::optional<Int128> checked(Int128 value, int precision) {
   if (!fits(value, precision)) return std::nullopt;
   return value;
@@ -88,6 +92,8 @@ std::optional<Int128> rescale(Int128 unscaled, int from, int to, int precision) 
   if (to == from) return checked(unscaled, precision);
   if (to > from) {
     int up = to - from;
+    if (up <= 18 && is_small(unscaled))
+      return checked(small_product(unscaled, powers[static_cast<size_t>(up)]), precision);
     if (up > 38) return unscaled == 0 ? std::optional<Int128>(0) : std::nullopt;
     Int128 result;
     if (__builtin_mul_overflow(unscaled, powers[static_cast<size_t>(up)], &result)) return std::nullopt;
@@ -101,6 +107,11 @@ std::optional<Int128> rescale(Int128 unscaled, int from, int to, int precision) 
 
 std::optional<Int128> decimal_add(Int128 a, int a_scale, Int128 b, int b_scale, int precision, int scale) {
   int common = std::max(a_scale, b_scale);
+  if (is_small(a) && is_small(b) && common - std::min(a_scale, b_scale) <= 18) {
+    Int128 small = small_product(a, powers[static_cast<size_t>(common - a_scale)]) +
+                   small_product(b, powers[static_cast<size_t>(common - b_scale)]);
+    return rescale(small, common, scale, precision);
+  }
   Int128 x, y, sum;
   if (__builtin_mul_overflow(a, powers[static_cast<size_t>(common - a_scale)], &x) ||
       __builtin_mul_overflow(b, powers[static_cast<size_t>(common - b_scale)], &y) ||
@@ -116,6 +127,9 @@ std::optional<Int128> decimal_subtract(Int128 a, int a_scale, Int128 b, int b_sc
 
 std::optional<Int128> decimal_multiply(Int128 a, int a_scale, Int128 b, int b_scale, int precision, int scale) {
   int down = a_scale + b_scale - scale;
+  if (is_small(a) && is_small(b) && down <= 38) {
+    return rescale(small_product(a, b), a_scale + b_scale, scale, precision);
+  }
   Int128 product;
   if (!__builtin_mul_overflow(a, b, &product) && down <= 38)
     return rescale(product, a_scale + b_scale, scale, precision);

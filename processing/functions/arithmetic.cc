@@ -91,24 +91,65 @@ Kernel loop() {
 template <class Op, bool Fails>
 Kernel numeric_kernel(TypeRoot root) {
   switch (root) {
-    case TypeRoot::tinyint: return loop<int32_t, Narrow<Op, 8>, Fails>();
-    case TypeRoot::smallint: return loop<int32_t, Narrow<Op, 16>, Fails>();
-    case TypeRoot::integer: return loop<int32_t, Op, Fails>();
-    case TypeRoot::bigint: return loop<int64_t, Op, Fails>();
-    case TypeRoot::float_: return loop<float, Op, Fails>();
-    case TypeRoot::double_: return loop<double, Op, Fails>();
-    default: return nullptr;
+    case TypeRoot::tinyint:
+      return loop<int32_t, Narrow<Op, 8>, Fails>();
+    case TypeRoot::smallint:
+      return loop<int32_t, Narrow<Op, 16>, Fails>();
+    case TypeRoot::integer:
+      return loop<int32_t, Op, Fails>();
+    case TypeRoot::bigint:
+      return loop<int64_t, Op, Fails>();
+    case TypeRoot::float_:
+      return loop<float, Op, Fails>();
+    case TypeRoot::double_:
+      return loop<double, Op, Fails>();
+    default:
+      return nullptr;
   }
 }
 
 using DecimalOp = std::optional<Int128> (*)(Int128, int, Int128, int, int, int);
 
-template <DecimalOp Op>
+// Most numbers fit 64 bits and most results need no rounding: those are computed here, the others by Op.
+template <DecimalOp Op, class Small>
 Column decimal_kernel(const KernelCall& call) {
-  return lift<[](const KernelCall& c, Int128 a, Int128 b) {
-    const DataType& to = c.expr.type;
-    return Op(a, c.args[0].type().scale, b, c.args[1].type().scale, to.precision, to.scale);
-  }>(call);
+  const DataType &to = call.expr.type, &x = call.args[0].type(), &y = call.args[1].type();
+  if (call.rows.count == 0) return null_column(to, call.rows.size);
+  const bool multiplies = std::is_same_v<Small, Times>;
+  const int natural = multiplies ? x.scale + y.scale : std::max(x.scale, y.scale);
+  const int up_x = multiplies ? 0 : natural - x.scale, up_y = multiplies ? 0 : natural - y.scale;
+  const bool direct = natural == to.scale && up_x <= 18 && up_y <= 18;
+  const Int128 limit = power_of_ten(to.precision);
+  const int64_t factor_x = direct ? static_cast<int64_t>(power_of_ten(up_x)) : 1;
+  const int64_t factor_y = direct ? static_cast<int64_t>(power_of_ten(up_y)) : 1;
+  Reader<Int128> left(call.args[0]), right(call.args[1]);
+  ColumnBuilder out(to);
+  out.resize(call.rows.size);
+  Int128* slots = out.values<Int128>().data();
+  call.rows.each([&](size_t row) {
+    if (left.null(row) || right.null(row)) {
+      out.set_null(row);
+      return;
+    }
+    const Int128 a = left[row], b = right[row];
+    const int64_t small_a = static_cast<int64_t>(a), small_b = static_cast<int64_t>(b);
+    if (direct && a == small_a && b == small_b) {
+      const Int128 result =
+          multiplies ? Int128{small_a} * small_b : Small::of(Int128{small_a} * factor_x, Int128{small_b} * factor_y);
+      if (result < limit && result > -limit) {
+        slots[row] = result;
+      } else {
+        out.set_null(row);
+      }
+      return;
+    }
+    if (std::optional<Int128> result = Op(a, x.scale, b, y.scale, to.precision, to.scale)) {
+      slots[row] = *result;
+    } else {
+      out.set_null(row);
+    }
+  });
+  return out.finish();
 }
 
 template <DecimalOp Op>
@@ -210,7 +251,7 @@ void bind_plus(Binding& b) {
   settle_nulls(b);
   if (bind_times<1>(b)) return;
   if (!b.arg(0).is_numeric() || !b.arg(1).is_numeric()) b.refuse(plus_forms);
-  if (!bind_decimals(b, decimal_plus, decimal_kernel<decimal_add>)) bind_numbers<Plus, false>(b);
+  if (!bind_decimals(b, decimal_plus, decimal_kernel<decimal_add, Plus>)) bind_numbers<Plus, false>(b);
 }
 
 void bind_negate(Binding& b) {
@@ -249,7 +290,7 @@ void bind_minus(Binding& b) {
   settle_nulls(b);
   if (bind_times<-1>(b)) return;
   if (!b.arg(0).is_numeric() || !b.arg(1).is_numeric()) b.refuse(minus_forms);
-  if (!bind_decimals(b, decimal_plus, decimal_kernel<decimal_subtract>)) bind_numbers<Minus, false>(b);
+  if (!bind_decimals(b, decimal_plus, decimal_kernel<decimal_subtract, Minus>)) bind_numbers<Minus, false>(b);
 }
 
 void bind_times_operator(Binding& b) {
@@ -268,7 +309,7 @@ void bind_times_operator(Binding& b) {
     b.refuse(interval ? "'<NUMERIC> * <NUMERIC>'\n'<DATETIME_INTERVAL> * <NUMERIC>'\n'<NUMERIC> * <DATETIME_INTERVAL>'"
                       : "'<NUMERIC> * <NUMERIC>'");
   }
-  if (!bind_decimals(b, decimal_times, decimal_kernel<decimal_multiply>)) bind_numbers<Times, false>(b);
+  if (!bind_decimals(b, decimal_times, decimal_kernel<decimal_multiply, Times>)) bind_numbers<Times, false>(b);
 }
 
 void bind_divide(Binding& b) {

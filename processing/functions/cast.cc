@@ -186,6 +186,27 @@ int32_t whole32(From v) {
 }
 
 template <class From>
+Column integer_to_decimal(const KernelCall& call) {
+  const DataType& to = call.expr.type;
+  if (call.rows.count == 0) return null_column(to, call.rows.size);
+  if (call.args[0].is_constant() || to.scale > 18) {
+    return lift<[](const KernelCall& c, From v) { return rescale(v, 0, c.expr.type.scale, c.expr.type.precision); }>(
+        call);
+  }
+  const int64_t factor = static_cast<int64_t>(power_of_ten(to.scale));
+  const Int128 limit = power_of_ten(to.precision);
+  Reader<From> in(call.args[0]);
+  ColumnBuilder out(to);
+  out.resize(call.rows.size);
+  Int128* slots = out.values<Int128>().data();
+  call.rows.each([&](size_t row) {
+    slots[row] = Int128{in[row]} * factor;
+    if (in.null(row) || slots[row] >= limit || slots[row] <= -limit) out.set_null(row);
+  });
+  return out.finish();
+}
+
+template <class From>
 Kernel number_to(const DataType& to) {
   switch (to.root) {
     case TypeRoot::boolean:
@@ -205,14 +226,13 @@ Kernel number_to(const DataType& to) {
     case TypeRoot::double_:
       return lift<[](From v) { return static_cast<double>(v); }>;
     case TypeRoot::decimal:
-      return lift<[](const KernelCall& c, From v) -> std::optional<Int128> {
-        const DataType& type = c.expr.type;
-        if constexpr (std::is_floating_point_v<From>) {
-          return decimal_from_double(static_cast<double>(v), type.precision, type.scale);
-        } else {
-          return rescale(v, 0, type.scale, type.precision);
-        }
-      }>;
+      if constexpr (std::is_floating_point_v<From>) {
+        return lift<[](const KernelCall& c, From v) {
+          return decimal_from_double(static_cast<double>(v), c.expr.type.precision, c.expr.type.scale);
+        }>;
+      } else {
+        return integer_to_decimal<From>;
+      }
     default:
       return nullptr;
   }

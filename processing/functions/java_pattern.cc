@@ -29,6 +29,18 @@ bool is_number(char letter, int count) {
 
 std::string padded(int64_t value, int width) { return fmt::format("{:0{}}", value, width); }
 
+void append_padded(std::string& out, int64_t value, int width) {
+  if (width == 2 && value >= 0 && value < 100) {
+    out += static_cast<char>('0' + value / 10);
+    out += static_cast<char>('0' + value % 10);
+  } else if (width == 4 && value >= 1000 && value < 10000) {
+    append_padded(out, value / 100, 2);
+    append_padded(out, value % 100, 2);
+  } else {
+    out += padded(value, width);
+  }
+}
+
 // The week of the year in which Sunday begins the week and January 1st is in week 1 (the US calendar).
 int us_week(int64_t days_since_epoch, const CivilDate& date) {
   int64_t first = days_from_civil(date.year, 1, 1);
@@ -96,11 +108,16 @@ JavaPattern::JavaPattern(std::string_view pattern, Dialect dialect) : dialect_(d
 
 const JavaPattern& JavaPattern::compiled(std::string_view pattern, Dialect dialect) {
   thread_local std::unordered_map<std::string, std::unique_ptr<JavaPattern>> caches[2];
-  auto& cache = caches[static_cast<size_t>(dialect)];
+  thread_local const JavaPattern* last[2] = {};
+  thread_local std::string last_text[2];
+  const size_t kind = static_cast<size_t>(dialect);
+  if (last[kind] != nullptr && last_text[kind] == pattern) return *last[kind];
+  auto& cache = caches[kind];
   if (cache.size() > 256) cache.clear();
   std::unique_ptr<JavaPattern>& found = cache[std::string(pattern)];
   if (!found) found = std::make_unique<JavaPattern>(pattern, dialect);
-  return *found;
+  last_text[kind] = pattern;
+  return *(last[kind] = found.get());
 }
 
 // ---- formatting ----
@@ -113,7 +130,6 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
   const int second = static_cast<int>(millis / 1000 % 60);
   const int64_t nano = millis % 1000 * 1'000'000 + local.nanos;
   const int weekday = iso_day_of_week(day);
-  const int64_t offset = zone.offset_at(zone.to_utc(local.millis)) / 1000;
   const bool simple = dialect_ == Dialect::simple;
 
   std::string out;
@@ -130,12 +146,12 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
       case 'Y':
       case 'u':
         if (item.letter == 'u' && simple) {
-          out += padded(weekday, n);
+          append_padded(out, weekday, n);
         } else if (n == 2) {
-          out += padded(floor_mod(date.year, 100), 2);
+          append_padded(out, floor_mod(date.year, 100), 2);
         } else {
           if (!simple && n >= 4 && date.year > 9999) out += '+';
-          out += padded(date.year, n);
+          append_padded(out, date.year, n);
         }
         break;
       case 'M':
@@ -145,30 +161,30 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
         } else if (n == 3) {
           out += months[static_cast<size_t>(date.month - 1)].substr(0, 3);
         } else {
-          out += padded(date.month, n);
+          append_padded(out, date.month, n);
         }
         break;
       case 'd':
-        out += padded(date.day, n);
+        append_padded(out, date.day, n);
         break;
       case 'D':
-        out += padded(day - days_from_civil(date.year, 1, 1) + 1, n);
+        append_padded(out, day - days_from_civil(date.year, 1, 1) + 1, n);
         break;
       case 'E':
         out += n >= 4 ? days[static_cast<size_t>(weekday - 1)] : days[static_cast<size_t>(weekday - 1)].substr(0, 3);
         break;
       case 'e':
       case 'c':
-        out += padded(weekday % 7 + 1, n);
+        append_padded(out, weekday % 7 + 1, n);
         break;
       case 'F':
-        out += padded((date.day - 1) / 7 + 1, n);
+        append_padded(out, (date.day - 1) / 7 + 1, n);
         break;
       case 'w':
-        out += padded(us_week(day, date), n);
+        append_padded(out, us_week(day, date), n);
         break;
       case 'W':
-        out += padded((date.day + 5 + 7 - weekday % 7 + (weekday % 7 == 0 ? 0 : 0)) / 7, n);
+        append_padded(out, (date.day + 5 + 7 - weekday % 7 + (weekday % 7 == 0 ? 0 : 0)) / 7, n);
         break;
       case 'Q':
       case 'q': {
@@ -186,26 +202,26 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
         out += hour < 12 ? "AM" : "PM";
         break;
       case 'H':
-        out += padded(hour, n);
+        append_padded(out, hour, n);
         break;
       case 'k':
-        out += padded(hour == 0 ? 24 : hour, n);
+        append_padded(out, hour == 0 ? 24 : hour, n);
         break;
       case 'K':
-        out += padded(hour % 12, n);
+        append_padded(out, hour % 12, n);
         break;
       case 'h':
-        out += padded(hour % 12 == 0 ? 12 : hour % 12, n);
+        append_padded(out, hour % 12 == 0 ? 12 : hour % 12, n);
         break;
       case 'm':
-        out += padded(minute, n);
+        append_padded(out, minute, n);
         break;
       case 's':
-        out += padded(second, n);
+        append_padded(out, second, n);
         break;
       case 'S':
         if (simple) {
-          out += padded(millis % 1000, n);
+          append_padded(out, millis % 1000, n);
         } else {
           std::string digits = fmt::format("{:09}", nano);
           digits.resize(9 + 1, '0');
@@ -213,13 +229,13 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
         }
         break;
       case 'n':
-        out += padded(nano, n);
+        append_padded(out, nano, n);
         break;
       case 'A':
-        out += padded(millis, n);
+        append_padded(out, millis, n);
         break;
       case 'N':
-        out += padded(millis * 1'000'000 + local.nanos, n);
+        append_padded(out, millis * 1'000'000 + local.nanos, n);
         break;
       case 'z':
       case 'V':
@@ -229,6 +245,7 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
       case 'X':
       case 'x':
       case 'O': {
+        const int64_t offset = zone.offset_at(zone.to_utc(local.millis)) / 1000;
         int64_t size = offset < 0 ? -offset : offset;
         char sign = offset < 0 ? '-' : '+';
         if (item.letter == 'X' && offset == 0) {

@@ -50,25 +50,26 @@ struct Reader {
   size_t step;
 };
 
-template <class R>
-void store(ColumnBuilder& out, size_t row, R&& result) {
-  using T = std::remove_cvref_t<R>;
+// Puts a result into its slot of a column being filled.
+template <class T, class R>
+void store(ColumnBuilder& out, T* slots, size_t row, R&& result) {
+  using Result = std::remove_cvref_t<R>;
   if constexpr (requires { result.has_value(); }) {
     if (result.has_value()) {
-      store(out, row, *std::forward<R>(result));
+      store(out, slots, row, *std::forward<R>(result));
     } else {
       out.set_null(row);
     }
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    out.values<std::string_view>()[row] = out.arena().store(result);
-  } else if constexpr (std::is_same_v<T, Value>) {
+  } else if constexpr (std::is_same_v<Result, std::string>) {
+    slots[row] = out.arena().store(result);
+  } else if constexpr (std::is_same_v<Result, Value>) {
     if (result.is_null()) {
       out.set_null(row);
     } else {
-      out.values<Value>()[row] = std::forward<R>(result);
+      slots[row] = std::forward<R>(result);
     }
   } else {
-    out.values<Stored<T>>()[row] = result;
+    slots[row] = result;
   }
 }
 
@@ -85,6 +86,7 @@ struct Lift {
     out.resize(once ? 1 : call.rows.size);
     [[maybe_unused]] std::tuple<Reader<Stored<A>>...> in{Reader<Stored<A>>(call.args[I])...};
     if constexpr (std::is_same_v<Stored<R>, std::string_view>) (out.keep(call.args[I].owner()), ...);
+    Stored<R>* const slots = out.values<Stored<R>>().data();
     const bool nulls = ((std::get<I>(in).nulls != nullptr) || ...);
     auto one = [&](size_t row) {
       if (nulls && (std::get<I>(in).null(row) || ...)) {
@@ -92,9 +94,9 @@ struct Lift {
         return;
       }
       if constexpr (WithCall) {
-        store(out, row, F(call, std::get<I>(in)[row]...));
+        store(out, slots, row, F(call, std::get<I>(in)[row]...));
       } else {
-        store(out, row, F(std::get<I>(in)[row]...));
+        store(out, slots, row, F(std::get<I>(in)[row]...));
       }
     };
     if (once) {
