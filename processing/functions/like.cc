@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "processing/failure.h"
 #include "processing/functions/utf8.h"
 
@@ -75,7 +77,7 @@ bool LikePattern::matches(std::string_view text) const {
     }
     while ((covered = match_at(piece, text)) == std::string_view::npos) {
       if (text.empty()) return false;
-      text.remove_prefix(character_size(text[0]));
+      text.remove_prefix(std::min(character_size(text[0]), text.size()));
     }
     text.remove_prefix(covered);
   }
@@ -84,7 +86,7 @@ bool LikePattern::matches(std::string_view text) const {
   for (;;) {
     if (match_at(last, text) == text.size()) return true;
     if (text.empty()) return false;
-    text.remove_prefix(character_size(text[0]));
+    text.remove_prefix(std::min(character_size(text[0]), text.size()));
   }
 }
 
