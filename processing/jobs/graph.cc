@@ -6,6 +6,7 @@
 #include "processing/operators/deduplicate.h"
 #include "processing/operators/group_aggregate.h"
 #include "processing/operators/join.h"
+#include "processing/operators/match.h"
 #include "processing/operators/over.h"
 #include "processing/operators/rank.h"
 #include "processing/operators/session_window.h"
@@ -62,6 +63,8 @@ std::unique_ptr<Operator> make_operator(JobContext& job, const plan::Node& node,
       return std::make_unique<GroupAggregate>(job, static_cast<const plan::GroupAggregate&>(node));
     case plan::Kind::changelog_normalize:
       return std::make_unique<ChangelogNormalize>(job, static_cast<const plan::ChangelogNormalize&>(node));
+    case plan::Kind::match:
+      return std::make_unique<Match>(job, static_cast<const plan::Match&>(node));
     case plan::Kind::rank:
       return std::make_unique<Rank>(job, static_cast<const plan::Rank&>(node));
     case plan::Kind::sort_limit:

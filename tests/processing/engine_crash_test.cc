@@ -261,6 +261,9 @@ TEST_CASE("the state of every operator survives crashes") {
        "SELECT item, CAST(price AS BIGINT), CAST(0 AS BIGINT) FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY item "
        "ORDER "
        "BY ts ASC) AS rn FROM bids) WHERE rn = 1"},
+      {append,
+       "SELECT item, a, b FROM bids MATCH_RECOGNIZE (PARTITION BY item ORDER BY ts MEASURES CAST(FIRST(X.price) AS "
+       "BIGINT) AS a, CAST(Y.price AS BIGINT) AS b PATTERN (X+ Y) DEFINE X AS X.price > 20) AS m"},
       {upsert, "SELECT item, COUNT(*), SUM(CAST(price AS BIGINT)) FROM bids GROUP BY item"},
       {upsert,
        "SELECT l.item, l.n, r.m FROM (SELECT item, COUNT(*) AS n FROM bids GROUP BY item) l JOIN (SELECT item, "

@@ -41,11 +41,20 @@ int main(int argc, char** argv) {
   std::map<std::string, Score> families;
   int passed = 0;
   int total = 0;
+  int changelogs = 0;
+  int in_order = 0;
   for (const std::filesystem::path& file : files) {
     if (!only.empty() && file.stem().string().find(only) == std::string::npos) continue;
     const Case test = read_case(file);
     if (verbose) std::fprintf(stderr, "%s\n", test.name.c_str());
-    const std::string difference = run_case(test);
+    const auto [difference, same_order] = run_case(test);
+    if (same_order) {
+      ++changelogs;
+      if (*same_order)
+        ++in_order;
+      else if (verbose)
+        std::printf("another order: %s\n", test.name.c_str());
+    }
     ++total;
     if (difference.empty()) {
       ++passed;
@@ -61,6 +70,7 @@ int main(int argc, char** argv) {
     for (const std::string& name : result.failed) std::printf(" %s", name.c_str());
     std::printf("\n");
   }
+  std::printf("%d of %d changelogs even in the same order\n", in_order, changelogs);
   std::printf("%d of %d cases as in Flink\n", passed, total);
   return score || passed == total ? 0 : 1;
 }

@@ -210,7 +210,8 @@ std::string check_error(const Expectation& expected, const Outcome& outcome) {
   return "expected: " + expected.reason + "\ngot:      " + failure_text(outcome);
 }
 
-std::string check(const Expectation& expected, const Outcome& outcome, MemoryTopics& topics) {
+std::string check(const Expectation& expected, const Outcome& outcome, MemoryTopics& topics,
+                  std::optional<bool>& same_order) {
   if (expected.kind == Expectation::Kind::error) return check_error(expected, outcome);
   if (outcome.error_message || !outcome.causes.empty()) return "failed: " + failure_text(outcome);
   std::vector<std::string> lines;
@@ -245,6 +246,7 @@ std::string check(const Expectation& expected, const Outcome& outcome, MemoryTop
         }
         want.push_back(std::move(cells));
       }
+      same_order = want == outcome.rows;
       return difference(folded(want, expected.key), folded(outcome.rows, expected.key));
     }
     case Expectation::Kind::error:
@@ -255,7 +257,7 @@ std::string check(const Expectation& expected, const Outcome& outcome, MemoryTop
 
 }  // namespace
 
-std::string run_case(const Case& test) {
+Verdict run_case(const Case& test) {
   MemoryTopics topics;
   for (const CaseTopic& topic : test.topics) {
     topics.add_topic(topic.name, topic.partitions);
@@ -269,11 +271,12 @@ std::string run_case(const Case& test) {
     const auto body = [&]() -> Task<void> { co_await run_script(test, topics, outcome); };
     world.run(node, body);
   } catch (const std::exception& error) {
-    return std::string("the run ended with: ") + error.what() + "\n";
+    return {std::string("the run ended with: ") + error.what() + "\n", std::nullopt};
   }
-  std::string text;
-  for (const Expectation& expected : test.expectations) text += check(expected, outcome, topics);
-  return text;
+  Verdict verdict;
+  for (const Expectation& expected : test.expectations)
+    verdict.difference += check(expected, outcome, topics, verdict.same_order);
+  return verdict;
 }
 
 }  // namespace millrace::sqltest
