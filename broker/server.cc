@@ -18,6 +18,7 @@ Server::Server(ServerOptions options, std::vector<Shard*> shards)
       offsets_log_(broker_),
       groups_(offsets_log_, group_settings(broker_.config())),
       topics_(broker_, groups_),
+      sql_(broker_.config(), topics_, topics_),
       group_services_{broker_.first_shard(), groups_, offsets_log_, finder_} {
   fill_dispatch();
 }
@@ -66,6 +67,8 @@ Task<void> Server::start() {
   broker_.set_cluster_id(storage_->cluster_id());
   log_info("Cluster ID = " + storage_->cluster_id());
   co_await listen();
+  sql_started_ = true;
+  co_await sql_.listen();
   controller_ = std::make_unique<Controller>(broker_, *storage_);
   controller_->on_topic_deleted(
       [this](std::string name, int partitions) { return topic_deleted(std::move(name), partitions); });
@@ -80,6 +83,7 @@ Task<void> Server::start() {
     log_info("Clients of " + endpoint.listener + " are told to connect to " + to_string(endpoint.address));
   }
   controller_->announce();
+  sql_.start();
 }
 
 // Ports are taken before the storage is replayed, so that a second broker on the same port fails at once; connections
@@ -153,6 +157,8 @@ Task<void> Server::stop() {
   if (stopped_) co_return;
   stopped_ = true;
   log_info("Shutting down");
+  // Jobs write their last epoch while partitions still take it.
+  if (sql_started_) co_await sql_.close();
   broker_.set_stopping();
   for (const Open& open : listeners_) open.listener->close();
   co_await accepting_.close();

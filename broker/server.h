@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "broker/controller.h"
 #include "broker/dispatch.h"
+#include "broker/gateway/service.h"
 #include "broker/groups/coordinator.h"
 #include "broker/handlers/group_handlers.h"
 #include "broker/offsets_log.h"
@@ -52,6 +53,7 @@ class Server {
   groups::GroupCoordinator& groups() { return groups_; }
   // What jobs read and write through.
   TopicPorts& topics() { return topics_; }
+  gateway::SqlService& sql() { return sql_; }
   // The port in use; of the first listener unless named.
   uint16_t port(std::string_view listener = {}) const;
 
@@ -75,6 +77,7 @@ class Server {
   PartitionOffsetsLog offsets_log_;
   groups::GroupCoordinator groups_;
   TopicPorts topics_;
+  gateway::SqlService sql_;
   CoordinatorFinder finder_;
   GroupServices group_services_;
   Dispatch dispatch_;
@@ -88,6 +91,7 @@ class Server {
   Gate serving_;
   bool controller_started_ = false;
   bool groups_started_ = false;
+  bool sql_started_ = false;
   bool stopped_ = false;
 };
 

@@ -79,6 +79,24 @@ std::string hash_of(const plan::Plan& plan) {
   return text;
 }
 
+// Whether every source ends by itself.
+bool is_bounded(const plan::Node& node) {
+  if (node.kind == plan::Kind::scan) {
+    const auto& scan = static_cast<const plan::Scan&>(node);
+    if (scan.connector == "datagen") {
+      return scan.options.contains("number-of-rows") ||
+             std::ranges::any_of(scan.options, [](const auto& option) { return option.second == "sequence"; });
+    }
+    const auto mode = scan.options.find("scan.bounded.mode");
+    return mode != scan.options.end() && mode->second != "unbounded";
+  }
+  return std::ranges::all_of(node.inputs, [](const plan::NodePtr& input) { return is_bounded(*input); });
+}
+
+bool is_bounded(const plan::Plan& plan) {
+  return std::ranges::all_of(plan.sinks, [](const auto& sink) { return is_bounded(*sink); });
+}
+
 bool writes_topics(const plan::Plan& plan) {
   return std::ranges::any_of(
       plan.sinks, [](const auto& sink) { return sink->connector == "kafka" || sink->connector == "upsert-kafka"; });
@@ -196,6 +214,7 @@ Task<StatementResult> Engine::start_query(std::shared_ptr<EngineSession> session
   const plan::Node& last = *sink.inputs.front();
   result.insert_only = last.changelog == plan::Changelog::insert_only;
   if (last.changelog == plan::Changelog::upsert) result.upsert_key = last.upsert_key;
+  result.bounded = is_bounded(planned.job);
   const auto queue = std::make_shared<ResultQueue>();
   JobSetup setup;
   setup.id = new_job_id();
@@ -232,10 +251,12 @@ Task<StatementResult> Engine::start_insert(std::shared_ptr<EngineSession> sessio
                           "The job could not be stored: " + std::string(name(error)));
   }
   const std::string id = setup.id;
+  const bool bounded = is_bounded(setup.plan);
   launch(std::move(setup));
   std::vector<Row> rows{{Value::text(id)}};
   StatementResult result = table({{"job id", DataType::string()}}, std::move(rows));
   result.job_id = id;
+  result.bounded = bounded;
   if (session->setting("table.dml-sync", "false") == "true") {
     const std::optional<JobStatus> status = co_await wait_for(id, never);
     if (status && status->failure) result.rows = std::make_shared<FailedRows>(*status->failure);
@@ -305,6 +326,7 @@ Task<std::optional<JobStatus>> Engine::wait_for(std::string job_id, MonoTime dea
     const auto at = jobs_.find(job_id);
     if (at == jobs_.end()) co_return std::nullopt;
     if (is_over(at->second.job->state())) co_return at->second.job->status();
+    if (closing_) co_return std::nullopt;
     const bool notified = co_await changed_.wait(deadline);
     if (!notified) co_return std::nullopt;
   }

@@ -20,6 +20,7 @@ constexpr Verb verbs[] = {
     {"cat", cat_main, "produce and consume like kcat: -P -C -L -Q -G"},
     {"topics", topics_main, "list, describe, create, grow, configure and delete topics"},
     {"groups", groups_main, "list, describe, reset and delete consumer groups"},
+    {"sql", sql_main, "run Flink SQL: scripts, statements or a prompt"},
     {"dump-log", dump_log_main, "show the files of a log directory"},
 };
 

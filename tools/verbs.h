@@ -7,6 +7,7 @@ int serve_main(int argc, char** argv);
 int cat_main(int argc, char** argv);
 int topics_main(int argc, char** argv);
 int groups_main(int argc, char** argv);
+int sql_main(int argc, char** argv);
 int dump_log_main(int argc, char** argv);
 
 }  // namespace millrace::tools

@@ -698,6 +698,7 @@ void Session::set(std::string key, std::string value) { state_->settings[std::mo
 std::string Session::current_catalog() const { return state_->catalog.current_catalog(); }
 std::string Session::current_database() const { return state_->catalog.current_database(); }
 
+void Session::unset(const std::string& key) { state_->settings.erase(key); }
 std::vector<std::string> Session::complete(std::string_view statement, size_t cursor) const {
   std::string_view before = statement.substr(0, std::min(cursor, statement.size()));
   size_t begin = before.size();

@@ -57,6 +57,7 @@ class Session {
   // SET 'key' = 'value'.
   const plan::Options& settings() const;
   void set(std::string key, std::string value);
+  void unset(const std::string& key);
   std::string current_catalog() const;
   std::string current_database() const;
 
