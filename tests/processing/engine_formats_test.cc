@@ -1,3 +1,4 @@
+// Jobs over each format, and over records that are not what the format says.
 #include <doctest/doctest.h>
 
 #include "processing/connectors/partitioner.h"

@@ -1,3 +1,4 @@
+// Windowed jobs, from topic to topic.
 #include <doctest/doctest.h>
 
 #include "processing/windows/assigner.h"
