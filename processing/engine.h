@@ -47,6 +47,7 @@ struct StatementResult {
   enum class Kind { success, success_with_content };  // "OK", or rows
   Kind kind = Kind::success;
   bool is_query = false;        // rows of a running job
+  bool bounded = false;         // of a job: it ends by itself
   bool insert_only = true;      // of a query: no row is ever taken back
   std::vector<int> upsert_key;  // of a query that updates without -U: the columns whose last row wins
   std::vector<Field> columns;

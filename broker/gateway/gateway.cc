@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -232,11 +233,11 @@ HttpResponse Gateway::show_job(const Call& call) {
   if (!job) return json_answer("", 404);
   int64_t backlog = 0;
   for (const processing::PartitionStatus& partition : job->partitions) backlog += partition.backlog();
-  std::string out = fmt::format(
-      R"({{"jid":{},"name":{},"state":"{}","start-time":{},"end-time":{},"records-in":{},"records-out":{},)"
-      R"("late-dropped":{},"backlog":{},"watermark":)",
-      quoted(job->id), quoted(job->name), to_text(job->state), job->started, job->ended, job->records_in,
-      job->records_out, job->late_dropped, backlog);
+  std::string out =
+      fmt::format(R"({{"jid":{},"name":{},"state":"{}","start-time":{},"end-time":{},"records-in":{},"records-out":{},)"
+                  R"("late-dropped":{},"backlog":{},"watermark":)",
+                  quoted(job->id), quoted(job->name), to_text(job->state), job->started, job->ended, job->records_in,
+                  job->records_out, job->late_dropped, backlog);
   if (job->watermark) {
     append_quoted(out, processing::timestamp_text({*job->watermark, 0}, 3));
   } else {

@@ -22,7 +22,7 @@ Json convert(simdjson::dom::element element, int depth) {
     case simdjson::dom::element_type::OBJECT:
       json.kind = Json::Kind::object;
       for (const simdjson::dom::key_value_pair pair : simdjson::dom::object(element)) {
-        json.members.emplace_back(std::string(pair.key), convert(pair.value, depth + 1));
+        json.members.push_back({std::string(pair.key), convert(pair.value, depth + 1)});
       }
       break;
     case simdjson::dom::element_type::STRING:

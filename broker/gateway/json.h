@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace millrace::broker::gateway {
@@ -20,12 +19,18 @@ struct Json {
   Kind kind = Kind::null;
   std::string text;  // of a string; of a number and a boolean as written
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;
+  struct Member;
+  std::vector<Member> members;
 
   bool is(Kind k) const { return kind == k; }
   bool truth() const { return kind == Kind::boolean && text == "true"; }
   // Of an object; a null when there is none.
   const Json& at(std::string_view name) const;
+};
+
+struct Json::Member {
+  std::string key;
+  Json value;
 };
 
 // Throws JsonError; nesting is bounded.
