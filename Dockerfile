@@ -17,7 +17,7 @@ FROM ${BINARY} AS binary
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libdouble-conversion3 libfmt9 libhowardhinnant-date-dev libisal2 liblz4-1 libre2-9 libsimdjson14 libsnappy1v5 libssl3 libstdc++6 \
+      libdate-tz3 libdouble-conversion3 libfmt9 libicu72 libisal2 liblz4-1 libre2-9 libsimdjson14 libsnappy1v5 libssl3 libstdc++6 \
       liburing2 libzstd1 zlib1g tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1000 --create-home --shell /usr/sbin/nologin appuser \

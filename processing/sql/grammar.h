@@ -18,7 +18,10 @@ namespace millrace::processing::sql {
 
 class Grammar {
  public:
-  explicit Grammar(std::string_view text) : text_(text), tokens_(tokenize(text)) {}
+  // A semicolon at the end is left out: some clients send it along.
+  explicit Grammar(std::string_view text) : text_(text), tokens_(tokenize(text)) {
+    if (tokens_.size() > 2 && tokens_[tokens_.size() - 2].image == ";") tokens_.erase(tokens_.end() - 2);
+  }
 
   Statement statement();
 

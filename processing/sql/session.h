@@ -51,7 +51,7 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  // One statement without its semicolon. Statements about the catalog and the settings take effect.
+  // One statement, with or without its semicolon. Statements about the catalog and the settings take effect.
   Planned execute(std::string_view statement);
 
   // SET 'key' = 'value'.

@@ -328,7 +328,9 @@ def test_a_bad_statement_gets_the_same_error_from_both(broker, flink, tmp_path):
         script.write_text("SET 'a' = 'b';\n\n" + text + "\nSELECT 1;\n")
         ours = sql(broker.http, "-f", script, code=1)
         theirs = sql(flink.url, "-f", script, code=1)
-        assert ours == theirs
+        # Flink's syntax errors go on with a list of every token its generated parser would have taken.
+        theirs = re.sub(r"\nWas expecting.*?(?=\n\n|\Z)", "", theirs, flags=re.S)
+        assert ours.strip() == theirs.strip()
         assert "[ERROR] Could not execute SQL statement. Reason:" in ours
 
 

@@ -42,6 +42,11 @@ TEST_CASE("a script is cut at semicolons, but not at those in text, comments and
   CHECK(statements(" ;; \n -- nothing\n;").empty());
 }
 
+TEST_CASE("a statement may bring its semicolon along, but only one") {
+  CHECK(refusal("SELECT 1;") == "accepted");
+  CHECK(refusal("SELECT 1;;") == "Encountered \";\" at line 1, column 9.");
+}
+
 TEST_CASE("lines of a statement count from the line after the semicolon before it") {
   std::vector<ScriptPart> parts = split_script("SELECT 1;\n\n\n-- note\nSELECT id FROM s WHERE;");
   REQUIRE(parts.size() == 2);
