@@ -97,7 +97,8 @@ TEST_CASE("ROW_NUMBER with a bound is a ranking, a deduplication, or a ranking i
     return world.plan("SELECT item, price FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY item ORDER BY " + order +
                       ") AS rn FROM bid) WHERE " + bound);
   };
-  const auto* rank = static_cast<const plan::Rank*>(find(ranked("price DESC", "rn <= 3"), plan::Kind::rank));
+  plan::NodePtr dearest = ranked("price DESC", "rn <= 3");
+  const auto* rank = static_cast<const plan::Rank*>(find(dearest, plan::Kind::rank));
   REQUIRE(rank != nullptr);
   CHECK(rank->last == 3);
   CHECK_FALSE(rank->emit_rank);

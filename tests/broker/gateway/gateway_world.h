@@ -49,7 +49,7 @@ class GatewayWorld {
       co_await served.close();
       if (error) std::rethrow_exception(error);
     };
-    world.run(node, main);
+    world.run(node, main, std::chrono::hours(1));  // sessions idle for minutes
   }
 
   Task<Asked> ask(std::string method, std::string target, std::string body = {}) {
@@ -94,7 +94,7 @@ class GatewayWorld {
     while (true) {
       if (page.status != 200) co_return page.error();
       const size_t data = page.text.find(R"("data":[)") + 8;
-      rows += page.text.substr(data, page.text.find("]}", page.text.rfind("}]}") + 1) - data);
+      rows += page.text.substr(data, page.text.rfind("]}") - data);
       if (page.at("resultType") == "EOS") break;
       page = co_await ask("GET", page.at("nextResultUri"));
     }
