@@ -1,18 +1,10 @@
 # Millrace as an image: docker build -t millrace . && docker run -p 9092:9092 millrace
-#   --build-arg BINARY=prebuilt   takes build/release/millrace from this directory instead of building it
-ARG BINARY=build
-
+#   --build-arg PREBUILT=yes   takes build/release/millrace from this directory instead of building it
 FROM debian:bookworm-slim AS build
+ARG PREBUILT=no
 WORKDIR /src
-COPY tools/setup tools/setup
-RUN tools/setup
 COPY . .
-RUN tools/build release millrace && cp build/release/millrace /millrace
-
-FROM scratch AS prebuilt
-COPY build/release/millrace /millrace
-
-FROM ${BINARY} AS binary
+RUN if [ "$PREBUILT" != yes ]; then tools/setup && tools/build release millrace; fi && cp build/release/millrace /millrace
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
@@ -22,7 +14,7 @@ RUN apt-get update -qq \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1000 --create-home --shell /usr/sbin/nologin appuser \
  && mkdir -p /var/lib/millrace /etc/millrace && chown appuser:appuser /var/lib/millrace
-COPY --from=binary /millrace /usr/local/bin/millrace
+COPY --from=build /millrace /usr/local/bin/millrace
 COPY conf /etc/millrace
 USER appuser
 WORKDIR /var/lib/millrace
