@@ -31,6 +31,25 @@ void FieldSlot::append_to(ColumnBuilder& column) const {
   }
 }
 
+void RowDecoder::decode_all(std::span<const std::optional<std::string_view>> records,
+                            std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows) {
+  for (size_t r = 0; r < records.size(); ++r) {
+    if (!decode(records[r])) continue;
+    for (size_t i = 0; i < columns.size(); ++i)
+      if (columns[i] != nullptr) slots_[i].append_to(*columns[i]);
+    rows.push_back(static_cast<uint32_t>(r));
+  }
+}
+
+void RowEncoder::encode_all(std::span<const Column> columns, std::span<const uint32_t> rows, std::string& out,
+                            std::vector<size_t>& ends) {
+  for (const uint32_t row : rows) {
+    const std::optional<std::string> bytes = encode(columns, row);
+    if (bytes) out += *bytes;
+    ends.push_back(bytes ? out.size() : null_row);
+  }
+}
+
 FormatOptions options_of(const std::map<std::string, std::string>& table, std::string_view prefix) {
   FormatOptions found;
   for (auto at = table.lower_bound(std::string(prefix)); at != table.end() && at->first.starts_with(prefix); ++at)

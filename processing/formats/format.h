@@ -40,6 +40,11 @@ class RowDecoder {
   // Throws JobFailure, with what Flink would throw.
   virtual bool decode(std::optional<std::string_view> record) = 0;
   std::span<const FieldSlot> slots() const { return slots_; }
+  // Reads many records at once, into columns: one row for each record that is a row, whose number in `records` goes to
+  // `rows`. columns[i] belongs to field i; null: nobody reads it. Text may look into the records. When a record is bad
+  // the rows of those before it are whole, and its own has left nothing; it throws as decode() does.
+  virtual void decode_all(std::span<const std::optional<std::string_view>> records,
+                          std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows);
   // How Flink wraps what fails while it handles this record: "java.io.IOException", "Failed to deserialize …". An empty
   // type: it does not.
   virtual std::pair<std::string, std::string> context(std::string_view record) const = 0;
@@ -57,6 +62,10 @@ class RowEncoder {
   virtual ~RowEncoder() = default;
   // The bytes of one row, columns[i] being the field i. Nothing: a null record. Throws JobFailure.
   virtual std::optional<std::string> encode(std::span<const Column> columns, size_t row) = 0;
+  // Many rows at once, one behind the other; `ends` gets where each one ends in `out`, or null_row.
+  static constexpr size_t null_row = static_cast<size_t>(-1);
+  virtual void encode_all(std::span<const Column> columns, std::span<const uint32_t> rows, std::string& out,
+                          std::vector<size_t>& ends);
 };
 
 // `needed`: fields whose values somebody reads; the others are checked but not kept. Unknown formats and options have
