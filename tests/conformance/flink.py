@@ -8,23 +8,25 @@ import urllib.request
 
 OPEN_PACKAGES = ["util", "lang", "net", "io", "nio", "lang.reflect", "text", "time", "util.concurrent"]
 
+QUICK_START = ["-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
-def flink_java(judges, main, *arguments):
+
+def flink_java(judges, main, *arguments, flags=QUICK_START):
     opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPEN_PACKAGES] + ["--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"]
-    return ["java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Duser.timezone=UTC", *opens, "-cp", f"{judges}/flink/libs/*", main, *map(str, arguments)]
+    return ["java", *flags, "-Duser.timezone=UTC", *opens, "-cp", f"{judges}/flink/libs/*", main, *map(str, arguments)]
 
 
 class FlinkGateway:
     """Jobs run in a cluster inside the gateway's process, so that one JVM is enough."""
 
-    def __init__(self, judges, home, port, rest_port):
+    def __init__(self, judges, home, port, rest_port, flags=QUICK_START):
         self.url = f"http://127.0.0.1:{port}"
         self.home = pathlib.Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "config.yaml").write_text(
             f"execution.target: local\nrest.port: {rest_port}\ntaskmanager.numberOfTaskSlots: 8\nparallelism.default: 1\n"
             "restart-strategy.type: disable\ntable.local-time-zone: UTC\n")
-        command = flink_java(judges, "org.apache.flink.table.gateway.SqlGateway", "-Dsql-gateway.endpoint.rest.address=127.0.0.1", f"-Dsql-gateway.endpoint.rest.port={port}")
+        command = flink_java(judges, "org.apache.flink.table.gateway.SqlGateway", "-Dsql-gateway.endpoint.rest.address=127.0.0.1", f"-Dsql-gateway.endpoint.rest.port={port}", flags=flags)
         self.output = open(self.home / "gateway.txt", "wb")
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.STDOUT, env={"FLINK_CONF_DIR": str(self.home), "PATH": "/usr/bin:/bin"})
         deadline = time.monotonic() + 60
