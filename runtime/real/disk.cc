@@ -14,6 +14,7 @@
 #include <set>
 
 #include "runtime/real/adapters.h"
+#include "runtime/real/preallocation.h"
 #include "runtime/real/process.h"
 
 namespace millrace::real {
@@ -82,9 +83,17 @@ void write_all(int fd, const std::string& path, int64_t at, const std::vector<By
 
 class RealFile final : public File {
  public:
-  RealFile(std::string path, Descriptor descriptor, int64_t size, BlockingPool& pool)
-      : path_(std::move(path)), descriptor_(std::move(descriptor)), size_(size), pool_(pool) {}
-  ~RealFile() override { check(under_way_ == 0); }
+  RealFile(std::string path, Descriptor descriptor, const struct stat& info, bool writable, BlockingPool& pool)
+      : path_(std::move(path)),
+        descriptor_(std::move(descriptor)),
+        size_(info.st_size),
+        writable_(writable),
+        preallocation_(info.st_size, int64_t{info.st_blocks} * 512),
+        pool_(pool) {}
+  ~RealFile() override {
+    check(under_way_ == 0);
+    if (writable_) preallocation_.release(fd());
+  }
 
   Task<size_t> read(int64_t at, std::span<std::byte> out) override {
     const UnderWay here(*this);
@@ -115,6 +124,7 @@ class RealFile final : public File {
     const UnderWay here(*this);
     size_t bytes = 0;
     for (const Bytes& part : parts) bytes += part.size();
+    if (at == size_) preallocation_.make_room(fd(), at + static_cast<int64_t>(bytes));
     if (bytes <= inline_write_limit) {
       write_all(fd(), path_, at, parts);
     } else {
@@ -138,6 +148,7 @@ class RealFile final : public File {
       if (uninterrupted([&] { return ::ftruncate(fd(), size); }) < 0) fail("truncate", path_, errno);
     };
     co_await pool_.run(std::move(blocking));
+    preallocation_.forget();
     size_ = size;
   }
 
@@ -154,6 +165,8 @@ class RealFile final : public File {
   const std::string path_;
   const Descriptor descriptor_;
   int64_t size_;
+  const bool writable_;
+  Preallocation preallocation_;
   BlockingPool& pool_;
   int under_way_ = 0;
   bool may_read_nowait_ = true;
@@ -254,8 +267,9 @@ class RealDisk final : public Disk {
     struct stat info{};
     if (::fstat(descriptor.get(), &info) < 0) fail("stat", path, errno);
     if (S_ISDIR(info.st_mode)) fail("open", path, EISDIR);
+    const bool writable = mode != OpenMode::read;
     std::unique_ptr<File> file =
-        std::make_unique<RealFile>(std::move(path), std::move(descriptor), int64_t{info.st_size}, pool_);
+        std::make_unique<RealFile>(std::move(path), std::move(descriptor), info, writable, pool_);
     co_return file;
   }
 

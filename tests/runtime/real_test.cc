@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,6 +51,36 @@ TEST_CASE("a world gives what its main returns or throws") {
     throw std::runtime_error("no main");
   };
   CHECK_THROWS_WITH(other.run(fail), "no main");
+}
+
+TEST_CASE("a file that grows has blocks reserved ahead of it, and gives them back") {
+  char directory[] = "/var/tmp/millrace-grows-XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string path = std::string(directory) + "/a";
+  const auto allocated = [&] {
+    struct stat info{};
+    REQUIRE(stat(path.c_str(), &info) == 0);
+    return int64_t{info.st_blocks} * 512;
+  };
+  constexpr int64_t piece = 256 << 10;
+  int64_t most = 0;
+  real::World world;
+  const auto grow = [&](real::World&) -> Task<int> {
+    std::unique_ptr<File> file = co_await Shard::current().disk().open(path, OpenMode::write);
+    for (int64_t at = 0; at < 16 * piece; at += piece) {
+      const std::string text(piece, 'x');
+      std::vector<Bytes> parts{Bytes::copy_of(text)};
+      co_await file->write(at, std::move(parts));
+      most = std::max(most, allocated() - file->size());
+    }
+    co_return 0;
+  };
+  world.run(grow);
+  const bool reserves = most > 0;  // not every file system can
+  CHECK(std::filesystem::file_size(path) == 16 * piece);
+  CHECK(allocated() <= 16 * piece + 4096);
+  MESSAGE("reserved ahead: " << reserves);
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("the first SIGTERM asks to stop, the second one kills") {
