@@ -514,6 +514,15 @@ HttpResponse Gateway::close_operation(const Call& call) try {
   return handler_failure("closeOperation", refusal.failure);
 }
 
+// Rows that end because the job was stopped are not all of them.
+void Gateway::check_not_canceled(const Operation& operation) const {
+  const std::optional<processing::JobStatus> job = engine_.job(operation.result().job_id);
+  if (!job || job->state != processing::JobState::canceled) return;
+  const Failure canceled =
+      Refusal("org.apache.flink.runtime.client.JobCancellationException", "Job was cancelled.").failure;
+  throw Refusal(canceled.within(execution_exception, "Error while retrieving result."));
+}
+
 Task<HttpResponse> Gateway::fetch(Call call) {
   const std::string& text = call.path[5];
   int64_t token = 0;
@@ -534,6 +543,7 @@ Task<HttpResponse> Gateway::fetch(Call call) {
     session = find_session(call.path[1]);
     operation = find_operation(call);
     page = co_await operation->fetch(token, limits_.page_rows, after(limits_.result_wait));
+    if (page.type == ResultPage::Type::end && operation->result().is_query) check_not_canceled(*operation);
   } catch (const Refusal& refusal) {
     failure = refusal.failure;
   }

@@ -77,6 +77,7 @@ class Gateway {
 
   SessionPtr find_session(const std::string& handle) const;
   OperationPtr find_operation(const Call& call) const;
+  void check_not_canceled(const Operation& operation) const;
   void drop_session(const std::string& handle);
   void drop_operation(Operation& operation);
   Task<void> run(SessionPtr session, OperationPtr operation, std::string statement,

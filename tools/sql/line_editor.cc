@@ -22,10 +22,13 @@ void LineEditor::begin(std::string prompt, int terminal_width) {
   recalled_ = history_.size();
   unfinished_.clear();
   sequence_.clear();
-  show();
+  stale_ = true;
 }
 
-std::string LineEditor::output() { return std::exchange(output_, {}); }
+std::string LineEditor::output() {
+  if (stale_) show();
+  return std::exchange(output_, {});
+}
 
 void LineEditor::remember(const std::string& line) {
   if (!line.empty() && (history_.empty() || history_.back() != line)) history_.push_back(line);
@@ -53,14 +56,15 @@ void LineEditor::erase(size_t from, size_t to) {
 void LineEditor::insert(std::string_view text) {
   line_.insert(cursor_, text);
   cursor_ += text.size();
-  show();
+  stale_ = true;
 }
 
 void LineEditor::print_below(std::string_view text) {
+  if (stale_) show();
   output_ += "\r\n";
   output_ += text;
   output_ += "\r\n";
-  show();
+  stale_ = true;
 }
 
 void LineEditor::recall(size_t index) {
@@ -72,6 +76,7 @@ void LineEditor::recall(size_t index) {
 
 // A line that is wider than the terminal scrolls sideways.
 void LineEditor::show() {
+  stale_ = false;
   const int room = width_ - display_width(prompt_) - 1;
   size_t from = 0;
   while (from < cursor_ && display_width(std::string_view(line_).substr(from, cursor_ - from)) > room) {
@@ -99,7 +104,7 @@ LineEditor::Event LineEditor::feed(char byte) {
     if (introducer || (parameter && sequence_.size() < 16)) return Event::none;
     escape(byte);
     sequence_.clear();
-    show();
+    stale_ = true;
     return Event::none;
   }
   if (byte == '\x1b') {
@@ -108,8 +113,9 @@ LineEditor::Event LineEditor::feed(char byte) {
   }
   const Event event = plain(static_cast<unsigned char>(byte));
   if (event == Event::none) {
-    show();
+    stale_ = true;
   } else if (event != Event::complete) {
+    if (stale_) show();
     output_ += "\r\n";
   }
   return event;

@@ -55,6 +55,7 @@ class LineEditor {
   std::string unfinished_;  // the new line while an older one is shown
   std::string sequence_;    // of an escape that has begun
   std::string output_;
+  bool stale_ = false;  // what the terminal shows is not the line any more
 };
 
 }  // namespace millrace::tools::sql

@@ -212,6 +212,24 @@ TEST_CASE("a query gives its changes page by page, and its job ends when nobody 
   });
 }
 
+TEST_CASE("a query whose job is stopped does not look finished") {
+  GatewayWorld world;
+  world.run([&]() -> Task<void> {
+    const std::string session = co_await world.open_session();
+    co_await world.rows_of(session, endless_table);
+    const std::string operation = co_await world.submit(session, "SELECT n FROM endless");
+    Asked page = co_await world.first_page(operation);
+    const std::string job = page.at("jobID");
+    co_await world.rows_of(session, "STOP JOB '" + job + "'");
+    while (page.status == 200) {
+      const std::string next = page.at("nextResultUri");
+      REQUIRE(!next.empty());
+      page = co_await world.ask("GET", next);
+    }
+    CHECK(contains(page.error(), "org.apache.flink.runtime.client.JobCancellationException: Job was cancelled."));
+  });
+}
+
 TEST_CASE("an INSERT answers with the id of its job, which outlives the session") {
   GatewayWorld world;
   world.topics.add("numbers", 0, 0, std::nullopt, R"({"n":7})");
