@@ -80,8 +80,9 @@ void Partition::notify() {
 
 void Partition::watch(std::shared_ptr<Wakeup> wakeup) {
   // Fetches that ended otherwise leave theirs behind: drop what nobody else holds before the list grows.
-  if (watchers_.size() >= 64) {
+  if (watchers_.size() >= prune_at_) {
     std::erase_if(watchers_, [](const std::shared_ptr<Wakeup>& watcher) { return watcher.use_count() == 1; });
+    prune_at_ = std::max<size_t>(64, 2 * watchers_.size());
   }
   watchers_.push_back(std::move(wakeup));
 }

@@ -80,6 +80,7 @@ class Partition {
   bool closed_ = false;
   Event advanced_;
   std::vector<std::shared_ptr<Wakeup>> watchers_;
+  size_t prune_at_ = 64;
   Gate gate_;
 };
 

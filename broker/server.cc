@@ -63,10 +63,10 @@ Task<void> Server::topic_deleted(std::string name, int partitions) {
 Task<void> Server::start() {
   log_info("Millrace " MILLRACE_VERSION " starting as node " + std::to_string(broker_.id().value));
   for (const std::string& line : broker_.config().report()) log_info("config " + line);
+  co_await listen();
   storage_ = co_await Storage::open(broker_.config(), options_.cluster_id);
   broker_.set_cluster_id(storage_->cluster_id());
   log_info("Cluster ID = " + storage_->cluster_id());
-  co_await listen();
   sql_started_ = true;
   co_await sql_.listen();
   controller_ = std::make_unique<Controller>(broker_, *storage_);
@@ -86,8 +86,8 @@ Task<void> Server::start() {
   sql_.start();
 }
 
-// Ports are taken before the storage is replayed, so that a second broker on the same port fails at once; connections
-// wait in the backlog until they can be served.
+// Ports are taken before the storage is touched, so that a second broker on the same port fails at once and leaves
+// nothing behind; connections wait in the backlog until they can be served.
 Task<void> Server::listen() {
   std::vector<Endpoint> advertised = broker_.config().advertised();
   for (size_t i = 0; i < broker_.config().listeners().size(); ++i) {
