@@ -64,11 +64,11 @@ Task<void> Server::start() {
   log_info("Millrace " MILLRACE_VERSION " starting as node " + std::to_string(broker_.id().value));
   for (const std::string& line : broker_.config().report()) log_info("config " + line);
   co_await listen();
+  sql_started_ = true;
+  co_await sql_.listen();
   storage_ = co_await Storage::open(broker_.config(), options_.cluster_id);
   broker_.set_cluster_id(storage_->cluster_id());
   log_info("Cluster ID = " + storage_->cluster_id());
-  sql_started_ = true;
-  co_await sql_.listen();
   controller_ = std::make_unique<Controller>(broker_, *storage_);
   controller_->on_topic_deleted(
       [this](std::string name, int partitions) { return topic_deleted(std::move(name), partitions); });

@@ -12,9 +12,8 @@ std::string file(BrokerWorld& broker, const std::string& path) { return broker.n
 
 bool exists(BrokerWorld& broker, const std::string& path) { return broker.node.disk().content(path).has_value(); }
 
-// How the start fails, or "" when it does not.
-std::string start_failure(BrokerWorld& broker) {
-  broker.start();
+// How the start that is under way fails, or "" when it does not.
+std::string failure(BrokerWorld& broker) {
   broker.world.run_until([&] { return !broker.node.running(); }, std::chrono::seconds(5));
   if (broker.node.running()) {
     broker.stop();
@@ -26,6 +25,11 @@ std::string start_failure(BrokerWorld& broker) {
     return error.what();
   }
   return "";
+}
+
+std::string start_failure(BrokerWorld& broker) {
+  broker.start();
+  return failure(broker);
 }
 
 void wait_for_start(BrokerWorld& broker) {
@@ -84,6 +88,13 @@ TEST_CASE("a start that fails leaves no marker of a clean stop behind") {
   broker.node.disk().put("/data/not.a.partition/file", "");
   CHECK(start_failure(broker).find("is not in the form of topic-partition") != std::string::npos);
   CHECK_FALSE(exists(broker, "/data/.kafka_cleanshutdown"));
+}
+
+TEST_CASE("a broker whose port is taken changes nothing on disk") {
+  BrokerWorld broker(1, {{"millrace.http.listener", "localhost:9092"}});  // taken by its own listener
+  CHECK(failure(broker).find("Address already in use") != std::string::npos);
+  CHECK_FALSE(exists(broker, "/data/meta.properties"));
+  CHECK_FALSE(exists(broker, "/data/.lock"));
 }
 
 TEST_CASE("directories of another node, or half formatted, are refused with Kafka's words") {
