@@ -2,6 +2,8 @@
 #include "runtime/disk.h"
 
 #include <cerrno>
+#include <cstdlib>
+#include <new>
 
 namespace millrace {
 
@@ -14,6 +16,14 @@ std::string parent_of(const std::string& path) {
 }
 
 }  // namespace
+
+BlockMemory::BlockMemory(size_t least_bytes) : size_((least_bytes + block_bytes - 1) / block_bytes * block_bytes) {
+  if (size_ == 0) return;
+  memory_.reset(static_cast<std::byte*>(std::aligned_alloc(block_bytes, size_)));
+  if (!memory_) throw std::bad_alloc();
+}
+
+void BlockMemory::Free::operator()(std::byte* memory) const { std::free(memory); }
 
 Task<std::optional<std::string>> read_file(Disk& disk, std::string path, int64_t limit) {
   const std::optional<DirectoryEntry> entry = co_await disk.stat(path);

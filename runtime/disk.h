@@ -4,6 +4,9 @@
 // sync() that started after it has returned. A new name survives only after sync_directory of its parent.
 // Every failure throws DiskError. A failed sync is never retried: what was written may be lost although a second sync
 // would succeed, so the owner of the log directory takes it offline.
+//
+// A block file is for bytes that must be safe soon: each write is durable when it returns, past the page cache where
+// the machine can.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +50,36 @@ class File {
   virtual int64_t size() const = 0;  // as of the last finished write or truncate
 };
 
+inline constexpr size_t block_bytes = 4096;
+
+// Memory of whole blocks, placed as direct I/O wants it. Not initialised.
+class BlockMemory {
+ public:
+  BlockMemory() = default;
+  explicit BlockMemory(size_t least_bytes);
+
+  std::span<std::byte> span() const { return {memory_.get(), size_}; }
+  size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  size_t size_ = 0;
+};
+
+class BlockFile {
+ public:
+  // Not before every write has ended.
+  virtual ~BlockFile() = default;
+  // Writes whole blocks, from BlockMemory that stays as it is until this returns; then they survive a power cut.
+  // Several writes, to different blocks, may be under way and end in any order; of those that a crash overtakes any
+  // part may have happened. Fast where the blocks have been written before.
+  virtual Task<void> write_durable(int64_t at, std::span<const std::byte> blocks) = 0;
+  virtual int64_t size() const = 0;  // as of the last finished write
+};
+
 struct DirectoryEntry {
   std::string name;
   bool is_directory = false;
@@ -63,8 +96,9 @@ class Disk {
  public:
   virtual ~Disk() = default;
   virtual Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) = 0;
-  virtual Task<std::optional<DirectoryEntry>> stat(std::string path) = 0;     // nothing when it does not exist
-  virtual Task<std::vector<DirectoryEntry>> list(std::string directory) = 0;  // sorted by name
+  virtual Task<std::unique_ptr<BlockFile>> open_blocks(std::string path) = 0;  // created when missing
+  virtual Task<std::optional<DirectoryEntry>> stat(std::string path) = 0;      // nothing when it does not exist
+  virtual Task<std::vector<DirectoryEntry>> list(std::string directory) = 0;   // sorted by name
   virtual Task<void> make_directories(std::string path) = 0;
   virtual Task<void> rename(std::string from, std::string to) = 0;  // replaces `to`
   virtual Task<void> remove(std::string path) = 0;                  // a file; missing is fine

@@ -12,7 +12,7 @@ namespace millrace::real {
 struct Process;
 class RealShard;
 
-std::unique_ptr<Disk> make_disk(Process& process);
+std::unique_ptr<Disk> make_disk(RealShard& shard, Process& process);
 std::unique_ptr<Net> make_net(RealShard& shard, Process& process);
 std::unique_ptr<Random> make_random();
 

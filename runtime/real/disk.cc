@@ -14,6 +14,7 @@
 #include <set>
 
 #include "runtime/real/adapters.h"
+#include "runtime/real/block_file.h"
 #include "runtime/real/preallocation.h"
 #include "runtime/real/process.h"
 
@@ -257,7 +258,7 @@ void remove_tree(const std::string& path) {
 
 class RealDisk final : public Disk {
  public:
-  explicit RealDisk(BlockingPool& pool) : pool_(pool) {}
+  RealDisk(RealShard& shard, Process& process) : pool_(process.disk_calls), block_files_(shard, process) {}
 
   Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) override {
     int flags = O_RDONLY;
@@ -271,6 +272,10 @@ class RealDisk final : public Disk {
     std::unique_ptr<File> file =
         std::make_unique<RealFile>(std::move(path), std::move(descriptor), info, writable, pool_);
     co_return file;
+  }
+
+  Task<std::unique_ptr<BlockFile>> open_blocks(std::string path) override {
+    co_return block_files_.open(std::move(path));
   }
 
   Task<std::optional<DirectoryEntry>> stat(std::string path) override {
@@ -331,10 +336,13 @@ class RealDisk final : public Disk {
 
  private:
   BlockingPool& pool_;
+  BlockFiles block_files_;
 };
 
 }  // namespace
 
-std::unique_ptr<Disk> make_disk(Process& process) { return std::make_unique<RealDisk>(process.disk_calls); }
+std::unique_ptr<Disk> make_disk(RealShard& shard, Process& process) {
+  return std::make_unique<RealDisk>(shard, process);
+}
 
 }  // namespace millrace::real

@@ -129,7 +129,7 @@ thread_local const RealShard* this_thread = nullptr;
 }
 
 RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(id)) {
-  state_->disk = make_disk(process);
+  state_->disk = make_disk(*this, process);
   state_->net = make_net(*this, process);
   state_->random = make_random();
 }

@@ -28,8 +28,9 @@ struct World::Signals {
   }
 };
 
-World::World(int shards) : process_(std::make_unique<Process>()) {
+World::World(int shards, bool may_use_ring) : process_(std::make_unique<Process>()) {
   check(shards > 0);
+  process_->may_use_ring = may_use_ring;
   for (int id = 0; id < shards; ++id) shards_.push_back(std::make_unique<RealShard>(id, *process_));
 }
 

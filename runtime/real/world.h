@@ -18,7 +18,8 @@ struct Process;
 
 class World {
  public:
-  explicit World(int shards = 1);
+  // Without `may_use_ring` as where the kernel refuses io_uring.
+  explicit World(int shards = 1, bool may_use_ring = true);
   ~World();
   World(const World&) = delete;
 

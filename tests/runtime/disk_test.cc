@@ -1,7 +1,10 @@
 // What every Disk promises.
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
+#include "runtime/gate.h"
+#include "runtime/real/world.h"
 #include "tests/runtime/each_world.h"
 
 namespace millrace {
@@ -35,6 +38,63 @@ TEST_CASE("what is written is read back, in parts and past the end") {
     const std::string beyond = co_await read_at(*file, 13, 10);
     CHECK(beyond.empty());
     co_await file->sync();
+  });
+}
+
+TEST_CASE("a block file takes several writes at once, and they are read back whole") {
+  const auto run_case = [](std::string directory) -> Task<void> {
+    const std::string path = directory + "/blocks";
+    std::vector<BlockMemory> memory;
+    for (int i = 0; i < 10; ++i) {
+      const BlockMemory& blocks = memory.emplace_back(static_cast<size_t>(i % 3 + 1) * block_bytes - 100);
+      CHECK(blocks.size() == static_cast<size_t>(i % 3 + 1) * block_bytes);
+      std::memset(blocks.span().data(), 'a' + i, blocks.size());
+    }
+    std::string expected;
+    {
+      const std::unique_ptr<BlockFile> file = co_await disk().open_blocks(path);
+      CHECK(file->size() == 0);
+      Gate gate;
+      const auto write = [&](int64_t at, size_t which) -> Task<void> {
+        co_await file->write_durable(at, memory[which].span());
+      };
+      for (size_t i = 0; i < memory.size(); ++i) {
+        gate.spawn(write(static_cast<int64_t>(expected.size()), i));
+        expected.append(memory[i].size(), static_cast<char>('a' + i));
+      }
+      co_await gate.close();
+      CHECK(file->size() == static_cast<int64_t>(expected.size()));
+      co_await file->write_durable(block_bytes, memory[9].span());
+      expected.replace(block_bytes, block_bytes, std::string(block_bytes, 'j'));
+    }
+    const std::unique_ptr<BlockFile> again = co_await disk().open_blocks(path);
+    CHECK(again->size() == static_cast<int64_t>(expected.size()));
+    std::unique_ptr<File> file = co_await disk().open(path, OpenMode::read);
+    const std::string all = co_await read_at(*file, 0, expected.size() + 1);
+    CHECK(all == expected);
+  };
+  in_each_world(run_case);
+  SUBCASE("where the kernel refuses io_uring") {
+    std::string directory = std::filesystem::temp_directory_path() / "millrace-test-XXXXXX";
+    REQUIRE(mkdtemp(directory.data()) != nullptr);
+    real::World world(1, false);
+    world.run([&](real::World&) -> Task<int> {
+      co_await run_case(directory);
+      co_return 0;
+    });
+    std::filesystem::remove_all(directory);
+  }
+}
+
+TEST_CASE("a block file in a directory that is not there is an error") {
+  in_each_world([](std::string directory) -> Task<void> {
+    int error = 0;
+    try {
+      const std::unique_ptr<BlockFile> file = co_await disk().open_blocks(directory + "/missing/blocks");
+    } catch (const DiskError& failed) {
+      error = failed.error();
+    }
+    CHECK(error == ENOENT);
   });
 }
 

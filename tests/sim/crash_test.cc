@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <cstring>
 #include <set>
 
 #include "runtime/channel.h"
@@ -109,6 +110,43 @@ TEST_CASE("an unsynced write may be torn at any sector") {
     outcomes.insert(sectors);
   });
   CHECK(outcomes.size() == 16);
+}
+
+TEST_CASE("of block writes that a power cut overtakes any part survives, of finished ones everything") {
+  std::set<std::string> outcomes;
+  for_each_seed(200, [&](uint64_t seed) {
+    World world(seed);
+    Node& node = world.add_node("n");
+    node.disk().put("/f", std::string(3 * block_bytes, 'o'));
+    std::set<int> finished;
+    node.start([&](Node&) -> Task<int> {
+      const std::unique_ptr<BlockFile> file = co_await Shard::current().disk().open_blocks("/f");
+      const BlockMemory memory(block_bytes);
+      std::memset(memory.span().data(), 'n', memory.size());
+      Gate gate;
+      const auto write = [&](int block) -> Task<void> {
+        co_await file->write_durable(block * static_cast<int64_t>(block_bytes), memory.span());
+        finished.insert(block);
+      };
+      for (const int block : {2, 0, 1}) gate.spawn(write(block));
+      co_await sleep_until(never);
+      co_return 0;
+    });
+    world.run_for(Duration(world.random().between(0, 4'000'000)));
+    node.crash(Crash::power);
+    const std::string content = node.disk().content("/f").value_or("");
+    REQUIRE(content.size() == 3 * block_bytes);
+    std::string blocks;
+    for (int block = 0; block < 3; ++block) {
+      const std::string text = content.substr(static_cast<size_t>(block) * block_bytes, block_bytes);
+      const bool whole = text == std::string(block_bytes, 'n');
+      const bool nothing = text == std::string(block_bytes, 'o');
+      if (finished.contains(block)) CHECK(whole);
+      blocks += whole ? 'n' : nothing ? 'o' : 't';
+    }
+    outcomes.insert(blocks);
+  });
+  CHECK(outcomes.size() > 8);
 }
 
 TEST_CASE("a new name may be lost until its directory is synced, and then never is") {

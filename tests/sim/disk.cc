@@ -148,6 +148,61 @@ class SimFile final : public File {
   const Shared open_;
 };
 
+// Each write is on its way to the device for a while: a power cut then keeps any of its sectors, the death of the
+// process all or nothing of it.
+class SimBlockFile final : public BlockFile {
+ public:
+  SimBlockFile(SimDisk& disk, std::string path, std::shared_ptr<Inode> inode)
+      : open_(std::make_shared<Open>(disk, std::move(path), std::move(inode))) {}
+  ~SimBlockFile() override { check(open_->under_way == 0 || open_->shard.dropping()); }
+
+  Task<void> write_durable(int64_t at, std::span<const std::byte> blocks) override {
+    check(at % static_cast<int64_t>(block_bytes) == 0 && blocks.size() % block_bytes == 0);
+    check(reinterpret_cast<uintptr_t>(blocks.data()) % block_bytes == 0);
+    return write(open_, at, Bytes::copy_of(blocks));
+  }
+  int64_t size() const override { return open_->size; }
+
+ private:
+  struct Open {
+    Shard& shard = Shard::current();
+    SimDisk& disk;
+    const std::string path;
+    const std::shared_ptr<Inode> inode;
+    int64_t size = static_cast<int64_t>(inode->content.size());
+    int under_way = 0;
+
+    Open(SimDisk& disk_, std::string path_, std::shared_ptr<Inode> inode_)
+        : disk(disk_), path(std::move(path_)), inode(std::move(inode_)) {}
+  };
+
+  static Task<void> write(std::shared_ptr<Open> file, int64_t at, Bytes blocks) {
+    struct UnderWay {
+      explicit UnderWay(Open& file_) : file(file_) { ++file.under_way; }
+      ~UnderWay() { --file.under_way; }
+      Open& file;
+    };
+    const UnderWay here(*file);
+    SimDisk& disk = file->disk;
+    const int64_t end = at + static_cast<int64_t>(blocks.size());
+    co_await disk.take_time();
+    const int64_t growth = std::max<int64_t>(0, end - static_cast<int64_t>(file->inode->content.size()));
+    if (disk.capacity_ != INT64_MAX && growth > std::max<int64_t>(0, disk.capacity_ - disk.files_.bytes())) {
+      fail("write", file->path, ENOSPC);
+    }
+    const uint64_t change = disk.files_.next_change();
+    file->inode->write(change, at, blocks);
+    co_await disk.take_sync_time();
+    if (const int error = disk.told_error(DiskCall::write, file->path)) fail("write", file->path, error);
+    if (const int error = disk.told_error(DiskCall::sync, file->path)) fail("sync", file->path, error);
+    ++disk.syncs_;
+    file->inode->sync_only(change);
+    file->size = std::max(file->size, end);
+  }
+
+  const std::shared_ptr<Open> open_;
+};
+
 namespace {
 
 class SimFileLock final : public FileLock {
@@ -207,6 +262,14 @@ Task<std::unique_ptr<File>> SimDisk::open(std::string path, OpenMode mode) {
   if (mode == OpenMode::write_new && !inode->content.empty()) inode->truncate(files_.next_change(), 0);
   std::unique_ptr<File> file =
       std::make_unique<SimFile>(*this, std::move(path), std::move(inode), mode != OpenMode::read);
+  co_return file;
+}
+
+Task<std::unique_ptr<BlockFile>> SimDisk::open_blocks(std::string path) {
+  co_await take_time();
+  fail_if_told(DiskCall::open, "open", path);
+  std::shared_ptr<Inode> inode = files_.create(path);
+  std::unique_ptr<BlockFile> file = std::make_unique<SimBlockFile>(*this, std::move(path), std::move(inode));
   co_return file;
 }
 

@@ -48,6 +48,7 @@ class SimDisk final : public Disk {
 
   // --- the seam ---
   Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) override;
+  Task<std::unique_ptr<BlockFile>> open_blocks(std::string path) override;
   Task<std::optional<DirectoryEntry>> stat(std::string path) override;
   Task<std::vector<DirectoryEntry>> list(std::string directory) override;
   Task<void> make_directories(std::string path) override;
@@ -59,6 +60,7 @@ class SimDisk final : public Disk {
 
  private:
   friend class SimFile;
+  friend class SimBlockFile;
 
   void fail_if_told(DiskCall call, const char* doing, const std::string& path);
   int told_error(DiskCall call, const std::string& path);

@@ -66,6 +66,13 @@ void Inode::sync(uint64_t number) {
   unsynced.erase(unsynced.begin(), later);
 }
 
+void Inode::sync_only(uint64_t number) {
+  const auto change = std::ranges::find(unsynced, number, &Change::number);
+  if (change == unsynced.end()) return;  // a sync has been there
+  apply_change(durable_content, *change);
+  unsynced.erase(change);
+}
+
 void Inode::forget(uint64_t number) {
   std::erase_if(unsynced, [&](const Change& change) { return change.number <= number; });
 }

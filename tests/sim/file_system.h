@@ -45,6 +45,8 @@ struct Inode {
   void truncate(uint64_t number, int64_t size);
   // Everything up to change `number` is durable.
   void sync(uint64_t number);
+  // That one change is durable, whatever came before it.
+  void sync_only(uint64_t number);
   // As after a sync that failed: the changes are not durable, and no later sync will find them.
   void forget(uint64_t number);
   void power_cut(SeededRandom& random);
