@@ -326,7 +326,7 @@ void Generator::flush(Producer& producer) {
     while (!producer.outgoing.empty() && producer.sent_of_first >= producer.outgoing.front().frame->size) {
       producer.sent_of_first -= producer.outgoing.front().frame->size;
       producer.outgoing.pop_front();
-      if (options_.acks == 0) done(producer, clock_now());
+      if (options_.acks == 0) done(producer, clock_now(), false);
     }
   }
   const bool wants_write = !producer.outgoing.empty();
@@ -349,20 +349,22 @@ void Generator::answered(Producer& producer, std::span<const std::byte> frame, i
   protocol::ProduceResponse response;
   response.decode(reader, produce_version_);
   if (!reader.ok()) throw BrokerError("a produce answer cannot be read");
+  bool refused = false;
   for (const auto& topic : response.topics) {
     for (const auto& partition : topic.partitions) {
       if (partition.error == ErrorCode::none) continue;
       ++outcome_.produced.errors;
       if (outcome_.first_error == 0) outcome_.first_error = static_cast<int>(partition.error);
+      refused = true;
     }
   }
-  done(producer, now);
+  done(producer, now, refused);
 }
 
 // The oldest request of a connection has been answered, or, without acknowledgements, sent.
-void Generator::done(Producer& producer, int64_t now) {
+void Generator::done(Producer& producer, int64_t now, bool refused) {
   const Producer::Request& request = producer.in_flight.front();
-  if (counting()) {
+  if (counting() && !refused) {
     ++outcome_.produced.requests;
     outcome_.produced.records += request.frame->records;
     outcome_.produced.payload += request.frame->payload;

@@ -68,7 +68,7 @@ class Generator {
   void fill(Producer& producer, int64_t now);
   void flush(Producer& producer);
   void answered(Producer& producer, std::span<const std::byte> frame, int64_t now);
-  void done(Producer& producer, int64_t now);
+  void done(Producer& producer, int64_t now, bool refused);
   void ask(Consumer& consumer);
   void flush(Consumer& consumer);
   void fetched(Consumer& consumer, std::span<const std::byte> frame, int64_t now);

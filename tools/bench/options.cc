@@ -35,6 +35,9 @@ measuring:
   --bytes N                 stop after N measured bytes of payload
   --pid PID                 the broker's process: measure its CPU time, too
   --histogram               print the latency histograms
+  --delete                  delete the topic at the end
+  --first-ack               instead: try to connect until the broker is there, write one batch as soon as it takes it, and
+                            print the monotonic clock at its acknowledgement
 With producers and --from end consumers in one run, end-to-end latency is measured as well.
 )";
 
@@ -78,6 +81,8 @@ const std::map<std::string_view, std::function<void(Options&)>> flags = {
     {"--again", [](Options& o) { o.again = true; }},
     {"--saturate", [](Options&) {}},
     {"--histogram", [](Options& o) { o.print_histogram = true; }},
+    {"--delete", [](Options& o) { o.delete_topic = true; }},
+    {"--first-ack", [](Options& o) { o.first_ack = true; }},
 };
 
 const std::map<std::string_view, Take> values = {

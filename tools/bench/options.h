@@ -53,6 +53,8 @@ struct Options {
   uint64_t byte_limit = 0;  // 0: none
   std::optional<int> broker_pid;
   bool print_histogram = false;
+  bool delete_topic = false;  // at the end
+  bool first_ack = false;     // only time the first acknowledgement of a broker that is being started
 
   bool open_loop() const { return megabytes_per_second || requests_per_second || records_per_second; }
 };

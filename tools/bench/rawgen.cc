@@ -10,8 +10,10 @@
 // process
 // --pid; cpu.kernel_threads that of all kernel threads, cpu.others of everybody else (a busy machine spoils a run), all
 // over the measured seconds. Latencies are microseconds. See `rawgen --help`.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include "protocol/messages/fetch.h"
 #include "protocol/messages/produce.h"
@@ -77,6 +79,22 @@ void print_outcome(const Options& options, const Outcome& outcome) {
   std::printf("  \"broker_rss_bytes\": %zu, \"first_error\": %d\n}\n", outcome.resident, outcome.first_error);
 }
 
+// The topic must be there. Until the broker runs and leads it, everything may fail.
+void print_first_ack(const Options& options) {
+  while (true) {
+    try {
+      SetupClient client(options.host, options.port);
+      const TopicId topic = client.ready_topic(options);
+      const Workload workload = encode_workload(options, topic, client.version_of<protocol::ProduceRequest>());
+      if (client.write_once(workload.frames.at(0))) break;
+    } catch (const BrokerError&) {
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
+  }
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  std::printf("{\"first_ack\": %.6f}\n", std::chrono::duration<double>(now).count());
+}
+
 int run(const Options& options) {
   SetupClient client(options.host, options.port);
   const TopicId topic = client.ready_topic(options);
@@ -92,6 +110,7 @@ int run(const Options& options) {
   }
   Generator generator(options, topic, std::move(workload), produce_version, fetch_version, begins, ends);
   const Outcome outcome = generator.run();
+  if (options.delete_topic) client.delete_topic(options.topic);
   print_outcome(options, outcome);
   return outcome.produced.errors + outcome.consumed.errors > 0 ? 1 : 0;
 }
@@ -107,6 +126,10 @@ int main(int argc, char** argv) {
     const std::optional<Options> options = parse_options(argc, argv);
     if (!options) {
       std::fputs(usage, stdout);
+      return 0;
+    }
+    if (options->first_ack) {
+      print_first_ack(*options);
       return 0;
     }
     return run(*options);

@@ -14,9 +14,11 @@
 
 #include "protocol/messages/api_versions.h"
 #include "protocol/messages/create_topics.h"
+#include "protocol/messages/delete_topics.h"
 #include "protocol/messages/headers.h"
 #include "protocol/messages/list_offsets.h"
 #include "protocol/messages/metadata.h"
+#include "protocol/messages/produce.h"
 #include "protocol/record_batch.h"
 
 namespace millrace::bench {
@@ -56,7 +58,7 @@ std::vector<Bytes> frame_of(int16_t key, int16_t version, int16_t header_version
 
 namespace {
 
-void send_all(int fd, const Bytes& data) {
+void send_all(int fd, std::span<const std::byte> data) {
   for (size_t sent = 0; sent < data.size();) {
     const ssize_t n = ::send(fd, data.data() + sent, data.size() - sent, MSG_NOSIGNAL);
     if (n <= 0) throw BrokerError("the broker closed the connection");
@@ -101,15 +103,19 @@ Bytes SetupClient::exchange(int16_t key, int16_t version, int16_t header_version
   std::vector<Bytes> pieces;
   pieces.push_back(std::move(body));
   for (const Bytes& piece : frame_of(key, version, header_version, correlation_, std::move(pieces))) {
-    send_all(fd_, piece);
+    send_all(fd_, piece.span());
   }
+  return answer(answer_header_version);
+}
+
+Bytes SetupClient::answer(int16_t header_version) {
   const std::vector<std::byte> prefix = read_all(fd_, 4);
   const auto size = protocol::load_big<int32_t>(prefix.data());
   if (size < 4 || size > (64 << 20)) throw BrokerError("an answer of an impossible size");
   const Bytes frame = Bytes::take(read_all(fd_, static_cast<size_t>(size)));
   protocol::Reader reader(frame);
   protocol::ResponseHeader header;
-  header.decode(reader, answer_header_version);
+  header.decode(reader, header_version);
   if (!reader.ok() || header.correlation_id != correlation_) throw BrokerError("an answer to another question");
   return frame.slice(reader.position(), reader.remaining());
 }
@@ -151,6 +157,26 @@ TopicId SetupClient::ready_topic(const Options& options) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   throw BrokerError("the topic's partitions have no leaders");
+}
+
+bool SetupClient::write_once(const Frame& frame) {
+  auto head = frame.head;
+  protocol::store_big<int32_t>(head.data() + 8, ++correlation_);
+  send_all(fd_, head);
+  for (const iovec& piece : frame.rest) send_all(fd_, {static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
+  const int16_t version = version_of<protocol::ProduceRequest>();
+  protocol::Reader reader(answer(protocol::response_header_version<protocol::ProduceRequest>(version)));
+  protocol::ProduceResponse response;
+  response.decode(reader, version);
+  return reader.ok() && response.topics.at(0).partitions.at(0).error == ErrorCode::none;
+}
+
+void SetupClient::delete_topic(const std::string& topic) {
+  protocol::DeleteTopicsRequest request;
+  request.topics.emplace_back().name = topic;
+  request.timeout = Millis(30'000);
+  const protocol::DeleteTopicsResponse response = call(request);
+  if (response.topics.at(0).error != ErrorCode::none) throw BrokerError("the topic cannot be deleted");
 }
 
 std::vector<Offset> SetupClient::offsets(const std::string& topic, int partitions, bool earliest) {

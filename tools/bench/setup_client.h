@@ -11,6 +11,7 @@
 #include "protocol/types.h"
 #include "protocol/writer.h"
 #include "tools/bench/options.h"
+#include "tools/bench/workload.h"
 
 namespace millrace::bench {
 
@@ -50,12 +51,16 @@ class SetupClient {
 
   // Creates the topic unless it exists, and waits until every partition has a leader.
   TopicId ready_topic(const Options& options);
+  void delete_topic(const std::string& topic);
+  // Whether the broker has acknowledged it.
+  bool write_once(const Frame& frame);
   // By partition; the first offsets when `earliest`.
   std::vector<Offset> offsets(const std::string& topic, int partitions, bool earliest);
 
  private:
   int16_t version_of(int16_t key, int16_t lowest, int16_t highest) const;
   Bytes exchange(int16_t key, int16_t version, int16_t header_version, int16_t answer_header_version, Bytes body);
+  Bytes answer(int16_t header_version);
 
   int fd_;
   int32_t correlation_ = 0;
