@@ -102,12 +102,8 @@ int run(const Options& options) {
   const auto fetch_version = client.version_of<protocol::FetchRequest>();
   Workload workload;
   if (options.producers > 0) workload = encode_workload(options, topic, produce_version);
-  std::vector<Offset> begins;
-  std::vector<Offset> ends;
-  if (options.consumers > 0) {
-    begins = client.offsets(options.topic, options.partitions, true);
-    ends = client.offsets(options.topic, options.partitions, false);
-  }
+  const std::vector<Offset> begins = client.offsets(options.topic, options.partitions, true);
+  const std::vector<Offset> ends = client.offsets(options.topic, options.partitions, false);
   Generator generator(options, topic, std::move(workload), produce_version, fetch_version, begins, ends);
   const Outcome outcome = generator.run();
   if (options.delete_topic) client.delete_topic(options.topic);

@@ -31,12 +31,8 @@ def number(value):
         return "–"
     if value == 0:
         return "0"
-    magnitude = abs(value)
-    digits = max(0, 2 - (len(str(int(magnitude))) - 1)) if magnitude >= 1 else 2 + len(f"{magnitude:.10f}".split(".")[1]) - len(f"{magnitude:.10f}".split(".")[1].lstrip("0"))
-    if magnitude >= 1000:
-        scale = 10 ** (len(str(int(magnitude))) - 3)
-        return f"{round(value / scale) * scale:,}"
-    return f"{value:.{min(digits, 4)}f}"
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{round(value, 2 - exponent):,.{max(0, 2 - exponent)}f}"
 
 
 def row(workload, metric, unit, better, ours, theirs, other="Kafka", noisy=False):

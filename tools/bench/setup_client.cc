@@ -179,7 +179,7 @@ void SetupClient::delete_topic(const std::string& topic) {
   if (response.topics.at(0).error != ErrorCode::none) throw BrokerError("the topic cannot be deleted");
 }
 
-std::vector<Offset> SetupClient::offsets(const std::string& topic, int partitions, bool earliest) {
+std::vector<Offset> SetupClient::offsets(const std::string& topic, int partitions, bool earliest, int attempts) {
   protocol::ListOffsetsRequest request;
   auto& asked = request.topics.emplace_back();
   asked.name = topic;
@@ -191,7 +191,12 @@ std::vector<Offset> SetupClient::offsets(const std::string& topic, int partition
   const protocol::ListOffsetsResponse response = call(request);
   std::vector<Offset> result(static_cast<size_t>(partitions));
   for (const auto& partition : response.topics.at(0).partitions) {
-    if (partition.error != ErrorCode::none) throw BrokerError("the offsets of a partition are not told");
+    if (partition.error != ErrorCode::none) {
+      // Metadata may run ahead of the leader, which a moment later knows that it is one.
+      if (attempts == 0) throw BrokerError("the offsets of a partition are not told");
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      return offsets(topic, partitions, earliest, attempts - 1);
+    }
     result.at(static_cast<size_t>(partition.index.value)) = partition.offset;
   }
   return result;

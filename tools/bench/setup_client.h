@@ -55,7 +55,7 @@ class SetupClient {
   // Whether the broker has acknowledged it.
   bool write_once(const Frame& frame);
   // By partition; the first offsets when `earliest`.
-  std::vector<Offset> offsets(const std::string& topic, int partitions, bool earliest);
+  std::vector<Offset> offsets(const std::string& topic, int partitions, bool earliest, int attempts = 500);
 
  private:
   int16_t version_of(int16_t key, int16_t lowest, int16_t highest) const;
