@@ -224,6 +224,8 @@ WORKLOADS = [
              client(clients.librdkafka, 25)),
     Workload("java-100b", "clients", "kafka-producer-perf-test, 100 B records, acks=all", client(clients.java_perf, 100)),
     Workload("java-1k", "clients", "kafka-producer-perf-test, 1 KB records, acks=all", client(clients.java_perf, 1000)),
+    Workload("java-durable-64p", "clients", "kafka-producer-perf-test, 1 KB records over 64 partitions, acks=all, `durable`",
+             client(clients.java_perf, 1000, 40, 64), "durable", FLUSHED),
     Workload("start", "startup", "An empty broker", start, warm=False, own_broker=True),
     Workload("memory", "startup", "After load", after_load, warm=False),
 ]
