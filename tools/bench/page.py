@@ -74,7 +74,7 @@ def table(data):
         if heading != title and heading:
             lines.append(f"| **{heading}** |" + " |" * (4 if compared else 2))
         title = heading
-        mine, theirs = (f"{results.number(row[side])} {row['unit']}" if row.get(side) is not None else "–" for side in ("millrace", "other"))
+        mine, theirs = (f"{results.number(row[side])} {row['unit']}".rstrip() if row.get(side) is not None else "–" for side in ("millrace", "other"))
         note = spread(row) + (" *noisy*" if row.get("noisy") else "")
         ratio = advantage(row)
         lines.append(f"| {metric} | {mine} | {theirs} | {'–' if ratio is None else f'**{results.number(ratio)}×**'} | {note} |" if compared
@@ -119,7 +119,7 @@ def curve_figures(data):
 
 def page(files):
     """(text of the page, {file name: SVG}) of the parsed result files."""
-    files = sorted(files, key=lambda data: (ORDER.index(data["name"]) if data["name"] in ORDER else len(ORDER), data["name"]))
+    files = sorted((data for data in files if data["rows"]), key=lambda data: (ORDER.index(data["name"]) if data["name"] in ORDER else len(ORDER), data["name"]))
     figures = {}
     lines = [INTRODUCTION]
     for data in files:

@@ -39,8 +39,8 @@ def row(workload, metric, unit, better, ours, theirs, other="Kafka", noisy=False
     mine, their, ratio, spread = paired(ours, theirs, better)
     return {
         "workload": workload, "metric": metric, "unit": unit, "better": better, "other_name": other,
-        "millrace": mine, "other": their, "ratio": ratio and round(ratio, 2),
-        "spread": spread and f"{number(spread[0])}–{number(spread[1])}", "noisy": noisy,
+        "millrace": mine, "other": their, "ratio": ratio and round(ratio, 4),
+        "spread": spread and (f"{number(spread[0])}–{number(spread[1])}" if len(ours) > 1 else "one pair"), "noisy": noisy,
     }
 
 

@@ -226,7 +226,7 @@ WORKLOADS = [
     Workload("java-1k", "clients", "kafka-producer-perf-test, 1 KB records, acks=all", client(clients.java_perf, 1000)),
     Workload("java-durable-64p", "clients", "kafka-producer-perf-test, 1 KB records over 64 partitions, acks=all, `durable`",
              client(clients.java_perf, 1000, 40, 64), "durable", FLUSHED),
-    Workload("start", "startup", "An empty broker", start, warm=False, own_broker=True),
+    Workload("start", "startup", "A broker with one small topic", start, warm=False, own_broker=True),
     Workload("memory", "startup", "After load", after_load, warm=False),
 ]
 QUICK = ["produce-100b", "produce-1k", "produce-100b-1mb", "durable-100b", "durable-64p", "consume-100b", "tail-100b", "latency-written",
