@@ -1,5 +1,7 @@
 #include "broker/groups/group_records.h"
 
+#include <cstdlib>
+
 #include "protocol/messages/group_records.h"
 #include "protocol/reader.h"
 #include "protocol/writer.h"
@@ -177,7 +179,8 @@ std::optional<Change> read_change(const protocol::RecordView& record) {
 int32_t partition_of_group(std::string_view group, int32_t partitions) {
   uint32_t hash = 0;
   for_each_utf16(group, [&](uint16_t unit) { hash = 31 * hash + unit; });
-  return static_cast<int32_t>(hash & 0x7fffffff) % partitions;
+  const auto signed_hash = static_cast<int32_t>(hash);
+  return signed_hash == INT32_MIN ? 0 : std::abs(signed_hash) % partitions;
 }
 
 size_t utf16_length(std::string_view text) {

@@ -38,7 +38,8 @@ Bytes batch_of(const std::vector<Change>& changes, Timestamp now, protocol::Batc
 // Nothing for a record of another kind, or one that cannot be read.
 std::optional<Change> read_change(const protocol::RecordView& record);
 
-// The partition of `__consumer_offsets` a group lives in: Java's hash of its id as UTF-16, without the sign.
+// The partition of `__consumer_offsets` a group lives in: the absolute value of Java's hash of
+// its id as UTF-16; 0 for the one that has none. Kafka looks for a group there, and nowhere else.
 int32_t partition_of_group(std::string_view group, int32_t partitions);
 
 // How many UTF-16 units a text has: what Kafka counts against offset.metadata.max.bytes.

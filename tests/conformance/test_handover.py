@@ -44,6 +44,7 @@ def test_records_and_topics_go_over_to_kafka_and_back_and_committed_offsets_surv
     for codec in CODECS:
         assert read(directory, f"lines-{codec}") == LINES
     assert tool("TopicCommand", directory, "--describe", "--topic", "lines-none") == topics
+    wait_until("loading the group", lambda: ["lines-lz4", "0", "20000", "20000"] in committed(directory))
     kcat(directory, "-P", "-t", "lines-lz4", "-p", "0", input=b"from Kafka\n")
 
     hand_over_to("millrace", directory)
