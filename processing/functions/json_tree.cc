@@ -19,8 +19,9 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// A JSON number as Java's Integer, BigInteger or BigDecimal would print it.
-std::string java_number(std::string_view text) {
+// A JSON number as Java's Integer, BigInteger or BigDecimal would print it. Nothing: its scale is none that a
+// BigDecimal can have.
+std::optional<std::string> java_number(std::string_view text) {
   bool negative = text[0] == '-';
   if (negative) text.remove_prefix(1);
   if (text.find_first_of(".eE") == std::string_view::npos) {
@@ -38,7 +39,9 @@ std::string java_number(std::string_view text) {
   }
   if (i < text.size()) {
     int64_t exponent = std::strtoll(std::string(text.substr(i + 1)).c_str(), nullptr, 10);
-    scale -= std::clamp<int64_t>(exponent, -1'000'000'000, 1'000'000'000);
+    constexpr int64_t far = 1'000'000'000'000;
+    scale -= std::clamp(exponent, -far, far);
+    if (scale != static_cast<int32_t>(scale)) return std::nullopt;
   }
   size_t leading = std::min(digits.find_first_not_of('0'), digits.size() - 1);
   digits.erase(0, leading);
@@ -126,7 +129,9 @@ class JsonParser {
     char after = at_ < text_.size() ? text_[at_] : ' ';
     if (std::string_view(" \t\r\n,]}:").find(after) == std::string_view::npos) return false;
     out.kind = Json::Kind::number;
-    out.text = java_number(text_.substr(begin, at_ - begin));
+    std::optional<std::string> text = java_number(text_.substr(begin, at_ - begin));
+    if (!text) return false;
+    out.text = *std::move(text);
     return true;
   }
   std::optional<char32_t> hex4() {

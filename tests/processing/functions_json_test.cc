@@ -84,6 +84,11 @@ TEST_CASE("numbers keep their digits as Java's decimals do") {
   CHECK(text("-0.0000001") == "-1E-7");
   CHECK(text("123456789012345678901234567890") == "123456789012345678901234567890");
   CHECK(text("1.5E-3") == "0.0015");
+  CHECK(text("25e2147483647") == "2.5E+2147483648");
+  CHECK(text("2.5E+2147483648") == "2.5E+2147483648");
+  CHECK(!parse_json("1e2147483649"));
+  CHECK(!parse_json("2.5e99999999999999999999"));
+  CHECK(!parse_json("1e-2147483648"));
   CHECK(!parse_json("01"));
   CHECK(!parse_json("1."));
   CHECK(!parse_json("[1,]"));
