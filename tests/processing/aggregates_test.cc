@@ -1,3 +1,4 @@
+// Aggregate functions over rows that come and go, against what Flink answers.
 #include "tests/processing/expressions.h"
 
 using namespace millrace::processing;

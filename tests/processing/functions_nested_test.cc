@@ -1,3 +1,4 @@
+// Arrays, maps, rows, three-valued logic and conditions, against what Flink answers; binary values; constant folding.
 #include "tests/processing/expressions.h"
 
 using namespace millrace::processing;

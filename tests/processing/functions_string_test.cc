@@ -1,3 +1,4 @@
+// Functions on text, against what Flink answers.
 #include "tests/processing/expressions.h"
 
 using namespace millrace::processing;

@@ -107,10 +107,11 @@ def check_include(name, kind, header):
 
 def check_source(name, text):
     lines = text.split('\n')
-    # The implementation or the test of a header may leave it to the header, which it then includes first.
+    # The implementation or the test of a header may leave it to the header, which it then includes first; every header
+    # says what it is.
     first = lines[0].strip()
-    about_a_header = first == f'#include "{name[:-3]}.h"' or \
-        (name.endswith('_test.cc') and INCLUDE.match(first) and first.endswith('.h"'))
+    subject = re.sub(r'^tests/(.*)_test\.cc$', r'\1.cc', name)[:-3]
+    about_a_header = first == f'#include "{subject}.h"'
     if not first.startswith(('//', '/*')) and not about_a_header:
         yield 1, 'the first line says what the file is, as a comment'
     if name.endswith('.h') and '#pragma once' not in lines:

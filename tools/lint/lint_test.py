@@ -40,6 +40,7 @@ PLANTED = [
     ('tests/log/slow_test.cc', '// x\nvoid f() { std::this_thread::sleep_for(1s); }\n', 'a test waits for'),
     ('log/heavy.h', '// x\n#pragma once\n#include <regex>\n', 'too heavy for a header'),
     ('log/bare.cc', '#include <string>\n', 'the first line says'),
+    ('tests/log/about_test.cc', '#include "log/log.h"\n', 'the first line says'),
     ('log/once.h', '// x\n#include <string>\n', '#pragma once'),
     ('log/string_util.cc', '// x\n', '"string_util.cc" says nothing'),
     ('log/helpers/x.cc', '// x\n', '"helpers" says nothing'),
