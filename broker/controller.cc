@@ -20,6 +20,12 @@ TopicOutcome topic_failure(ErrorCode error, std::string message) {
   return outcome;
 }
 
+log::LogDirectory* directory_of(const Storage& storage, const log::Log& log) {
+  const std::string parent = log.directory().substr(0, log.directory().find_last_of('/'));
+  const auto at = std::ranges::find(storage.dirs(), parent, [](const auto& dir) { return dir->path(); });
+  return at == storage.dirs().end() ? nullptr : at->get();
+}
+
 // Topic names that metrics cannot tell apart.
 std::string collision_key(std::string name) {
   std::ranges::replace(name, '.', '_');
@@ -122,34 +128,56 @@ Task<void> Controller::register_broker() {
 }
 
 Task<void> Controller::open_partitions() {
-  replication::Records leads = replication::lead_all(log_->image(), broker_.id());
-  co_await log_->append(std::move(leads));
   co_await set_aside_strays();
+  const auto has_records = [this](const replication::TopicImage& topic, PartitionId partition) {
+    const Storage::Found* found = storage_.found(topic.name, partition);
+    return found != nullptr && found->id == topic.id;
+  };
+  replication::Records leads = replication::lead_all(log_->image(), broker_.id(), has_records);
+  co_await log_->append(std::move(leads));
   // Lookups while opening go through the image.
   co_await publish();
   const Image image = broker_.image();
   replication::Records assignments;
   size_t count = 0;
+  size_t opened = 0;
   for (const auto& [name, topic] : image->topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const replication::PartitionImage& partition = topic->partitions[i];
       const auto replica = std::ranges::find(partition.replicas, broker_.id());
       if (replica == partition.replicas.end()) continue;
       const PartitionId id(static_cast<int32_t>(i));
-      const TopicPartition topic_partition{name, id};
       const size_t at = static_cast<size_t>(replica - partition.replicas.begin());
       const Uuid assigned = at < partition.directories.size() ? partition.directories[at] : Uuid();
-      log::LogDirectory* dir = storage_.holding(topic_partition);
-      if (dir == nullptr) dir = storage_.find(assigned);
-      if (dir == nullptr) dir = &storage_.emptiest();
+      const Storage::Found* found = storage_.found(name, id);
+      log::LogDirectory* dir = found != nullptr ? found->dir : storage_.find(assigned);
+      if (dir == nullptr) {
+        dir = &storage_.take_emptiest();
+      } else {
+        storage_.count(*dir, 1);
+      }
       const Uuid dir_id = Storage::id_of(*dir);
       if (dir_id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir_id));
-      co_await open_partition(topic, id, *dir);
       ++count;
+      if (found == nullptr) continue;
+      co_await open_partition(topic, id, *dir);
+      ++opened;
     }
   }
+  storage_.forget_found();
   co_await log_->append(std::move(assignments));
-  if (count > 0) log_info("Opened " + std::to_string(count) + " partitions");
+  for (Shard* shard : broker_.shards()) {
+    auto allow = [this]() -> Task<void> {
+      broker_.partitions().make_with(
+          [this](const TopicId& topic, PartitionId partition) { return make_partition(topic, partition); });
+      co_return;
+    };
+    co_await on(*shard, std::move(allow));
+  }
+  if (count > 0) {
+    log_info("Opened " + std::to_string(opened) + " partitions of " + std::to_string(count) +
+             "; the others are empty so far");
+  }
 }
 
 // Directories that the metadata does not know (any more) are kept, under a name that is never served.
@@ -163,7 +191,6 @@ Task<void> Controller::set_aside_strays() {
       log_warn("Found stray log dir " + dir->partition_path(found.name) +
                ": the metadata does not know it; it is kept under a name ending in -stray");
       co_await dir->set_aside_stray(found.name);
-      storage_.forget(found.name);
     }
   }
 }
@@ -174,7 +201,6 @@ Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, 
   const ConfigLayers layers = config_layers(broker_.config(), log_->image());
   const log::LogConfig config =
       log_config(log_->image().settings({replication::ResourceType::topic, topic->name}), layers);
-  storage_.place(name, dir);
   auto open = [this, topic, name, epoch, config, &dir]() -> Task<void> {
     std::unique_ptr<log::Log> log = co_await dir.open_log(name, topic->id, config);
     log->begin_epoch(epoch);
@@ -183,17 +209,31 @@ Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, 
   co_await on(broker_.owner(topic->id, id), std::move(open));
 }
 
-// New partitions of `topic` from `first` on: a directory for each, said in the metadata.
-Task<void> Controller::assign_and_open(std::string name, size_t first) {
-  const replication::Topic topic = log_->image().topic(name);
-  replication::Records assignments;
-  for (size_t i = first; i < topic->partitions.size(); ++i) {
-    const PartitionId id(static_cast<int32_t>(i));
-    log::LogDirectory& dir = storage_.emptiest();
-    co_await open_partition(topic, id, dir);
-    assignments.emplace_back(replication::assign_directory(*topic, id, Storage::id_of(dir)));
-  }
-  co_await log_->append(std::move(assignments));
+// On the shard of whoever asks first: the image and the directories' names are all it needs.
+std::shared_ptr<Partition> Controller::make_partition(const TopicId& topic_id, PartitionId id) {
+  const Image image = broker_.image();
+  const replication::Topic topic = image->topic(topic_id);
+  const auto index = static_cast<size_t>(id.value);
+  if (!topic || id.value < 0 || index >= topic->partitions.size()) return nullptr;
+  const replication::PartitionImage& partition = topic->partitions[index];
+  const auto replica = std::ranges::find(partition.replicas, broker_.id());
+  if (replica == partition.replicas.end()) return nullptr;
+  const auto at = static_cast<size_t>(replica - partition.replicas.begin());
+  log::LogDirectory* dir = at < partition.directories.size() ? storage_.find(partition.directories[at]) : nullptr;
+  if (dir == nullptr) return nullptr;
+  const TopicPartition name{topic->name, id};
+  const log::LogConfig config =
+      log_config(image->settings({replication::ResourceType::topic, topic->name}), broker_.layers());
+  std::unique_ptr<log::Log> log = dir->create_log(name, topic_id, config);
+  log->begin_epoch(partition.leader_epoch);
+  return std::make_shared<Partition>(name, std::move(log), partition.leader_epoch, broker_.durability());
+}
+
+std::vector<Uuid> Controller::choose_directories(size_t count) {
+  std::vector<Uuid> ids;
+  ids.reserve(count);
+  for (size_t i = 0; i < count; ++i) ids.push_back(Storage::id_of(storage_.take_emptiest()));
+  return ids;
 }
 
 // Every shard sees the image before anybody is told of the decision.
@@ -217,7 +257,8 @@ void Controller::announce() {
 
 // --- decisions ---
 
-TopicOutcome Controller::check_wish(const TopicWish& wish, std::vector<std::vector<BrokerId>>& replicas) const {
+TopicOutcome Controller::check_wish(const TopicWish& wish, const std::map<std::string, std::string>& similar,
+                                    std::vector<std::vector<BrokerId>>& replicas) const {
   const replication::MetadataImage& image = log_->image();
   if (const std::string fault = topic_name_fault(wish.name); !fault.empty()) {
     return topic_failure(ErrorCode::invalid_topic_exception, fault);
@@ -225,14 +266,9 @@ TopicOutcome Controller::check_wish(const TopicWish& wish, std::vector<std::vect
   if (image.topic(wish.name)) {
     return topic_failure(ErrorCode::topic_already_exists, "Topic '" + wish.name + "' already exists.");
   }
-  if (wish.name.find_first_of("._") != std::string::npos) {
-    const std::string key = collision_key(wish.name);
-    for (const auto& [name, topic] : image.topics()) {
-      if (collision_key(name) == key) {
-        return topic_failure(ErrorCode::invalid_topic_exception,
-                             "Topic '" + wish.name + "' collides with existing topic: " + name);
-      }
-    }
+  if (const auto other = similar.find(collision_key(wish.name)); other != similar.end()) {
+    return topic_failure(ErrorCode::invalid_topic_exception,
+                         "Topic '" + wish.name + "' collides with existing topic: " + other->second);
   }
   TopicOutcome outcome;
   for (const auto& [name, value] : wish.configs) {
@@ -299,24 +335,51 @@ TopicOutcome Controller::check_wish(const TopicWish& wish, std::vector<std::vect
   return outcome;
 }
 
+// Names that a new one with a '.' or '_' might be taken for, by what is the same in both.
+std::map<std::string, std::string> names_like(const std::vector<TopicWish>& wishes,
+                                              const replication::MetadataImage& image) {
+  std::map<std::string, std::string> similar;
+  const auto may_collide = [](const std::string& name) { return name.find_first_of("._") != std::string::npos; };
+  if (std::ranges::none_of(wishes, may_collide, &TopicWish::name)) return similar;
+  for (const auto& [name, topic] : image.topics()) {
+    if (may_collide(name)) similar.emplace(collision_key(name), name);
+  }
+  return similar;
+}
+
 Task<TopicOutcome> Controller::create_topic(TopicWish wish, bool validate_only) {
+  std::vector<TopicWish> one;
+  one.push_back(std::move(wish));
+  std::vector<TopicOutcome> outcomes = co_await create_topics(std::move(one), validate_only);
+  co_return std::move(outcomes.front());
+}
+
+Task<std::vector<TopicOutcome>> Controller::create_topics(std::vector<TopicWish> wishes, bool validate_only) {
   co_await take_turn();
-  TopicOutcome outcome;
+  std::vector<TopicOutcome> outcomes;
   std::exception_ptr error;
   try {
-    std::vector<std::vector<BrokerId>> replicas;
-    outcome = stopping_ ? topic_failure(ErrorCode::not_controller, "The controller is stopping.")
-                        : check_wish(wish, replicas);
-    if (outcome.error == ErrorCode::none && !validate_only) {
+    std::map<std::string, std::string> similar = names_like(wishes, log_->image());
+    replication::Records records;
+    for (TopicWish& wish : wishes) {
+      std::vector<std::vector<BrokerId>> replicas;
+      outcomes.push_back(stopping_ ? topic_failure(ErrorCode::not_controller, "The controller is stopping.")
+                                   : check_wish(wish, similar, replicas));
+      TopicOutcome& outcome = outcomes.back();
+      if (outcome.error != ErrorCode::none) continue;
+      similar.emplace(collision_key(wish.name), wish.name);
+      if (validate_only) continue;
       replication::NewTopic topic;
       topic.name = wish.name;
-      topic.id = Shard::current().random().uuid();
+      topic.id = outcome.id = Shard::current().random().uuid();
+      topic.directories = choose_directories(replicas.size());
       topic.replicas = std::move(replicas);
       for (const auto& [name, value] : wish.configs) topic.configs.emplace_back(name, value.value_or(""));
-      outcome.id = topic.id;
-      replication::Records records = replication::create_topic(topic);
+      replication::Records more = replication::create_topic(topic);
+      std::ranges::move(more, std::back_inserter(records));
+    }
+    if (!records.empty()) {
       co_await log_->append(std::move(records));
-      co_await assign_and_open(wish.name, 0);
       co_await publish();
     }
   } catch (...) {
@@ -324,7 +387,7 @@ Task<TopicOutcome> Controller::create_topic(TopicWish wish, bool validate_only) 
   }
   end_turn();
   if (error) std::rethrow_exception(error);
-  co_return outcome;
+  co_return outcomes;
 }
 
 Task<ErrorCode> Controller::ensure_topic(TopicWish wish) {
@@ -358,8 +421,11 @@ Task<Outcome> Controller::delete_topic(TopicId id) {
 }
 
 Task<void> Controller::remove_partitions(replication::Topic topic) {
+  std::map<log::LogDirectory*, std::vector<TopicPartition>> on_disk;
   for (Shard* shard : broker_.shards()) {
-    auto close = [this, topic]() -> Task<void> {
+    using Written = std::vector<std::pair<log::LogDirectory*, TopicPartition>>;
+    auto close = [this, topic]() -> Task<Written> {
+      Written written;
       const std::vector<std::shared_ptr<Partition>> removed = broker_.partitions().remove(topic->id);
       for (const std::shared_ptr<Partition>& partition : removed) {
         try {
@@ -367,19 +433,24 @@ Task<void> Controller::remove_partitions(replication::Topic topic) {
         } catch (const DiskError& error) {
           log_warn("Closing the deleted " + log::directory_name(partition->name()) + ": " + error.what());
         }
+        log::LogDirectory* dir = directory_of(storage_, partition->log());
+        if (dir != nullptr && partition->log().on_disk()) written.emplace_back(dir, partition->name());
       }
+      co_return written;
     };
-    co_await on(*shard, std::move(close));
+    const Written written = co_await on(*shard, std::move(close));
+    for (const auto& [dir, name] : written) on_disk[dir].push_back(name);
+  }
+  for (const replication::PartitionImage& partition : topic->partitions) {
+    for (const Uuid& id : partition.directories) {
+      if (const log::LogDirectory* dir = storage_.find(id)) storage_.count(*dir, -1);
+    }
   }
   const ConfigLayers layers = config_layers(broker_.config(), log_->image());
   const Millis delay(
       std::strtoll(topic_value("file.delete.delay.ms", replication::Settings(), layers).c_str(), nullptr, 10));
-  for (size_t i = 0; i < topic->partitions.size(); ++i) {
-    const TopicPartition name{topic->name, PartitionId(static_cast<int32_t>(i))};
-    log::LogDirectory* dir = storage_.holding(name);
-    if (dir == nullptr || dir->offline()) continue;
-    co_await dir->delete_partition(name, delay);
-    storage_.forget(name);
+  for (auto& [dir, names] : on_disk) {
+    if (!dir->offline()) co_await dir->delete_partitions(std::move(names), delay);
   }
 }
 
@@ -412,9 +483,9 @@ Task<Outcome> Controller::create_partitions(PartitionsWish wish, bool validate_o
                         "The manual partition assignment includes a broker that is not registered, or one twice.");
     } else if (!validate_only) {
       replicas.assign(static_cast<size_t>(added), {broker_.id()});
-      replication::Records records = replication::add_partitions(*topic, replicas);
+      const std::vector<Uuid> directories = choose_directories(replicas.size());
+      replication::Records records = replication::add_partitions(*topic, replicas, directories);
       co_await log_->append(std::move(records));
-      co_await assign_and_open(wish.topic, static_cast<size_t>(present));
       co_await publish();
     }
   } catch (...) {
@@ -492,17 +563,40 @@ Task<ProducerId> Controller::next_producer_id() {
 Task<std::vector<log::PartitionPositions>> Controller::positions(const log::LogDirectory* dir) {
   std::vector<log::PartitionPositions> all;
   for (Shard* shard : broker_.shards()) {
-    auto collect = [this]() -> Task<std::vector<log::PartitionPositions>> {
-      std::vector<log::PartitionPositions> mine;
+    using Positions = std::vector<std::pair<TopicId, log::PartitionPositions>>;
+    auto collect = [this, dir]() -> Task<Positions> {
+      Positions mine;
       for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
-        mine.push_back(co_await log::positions_of(partition->log(), partition->name(), partition->high_watermark()));
+        log::Log& log = partition->log();
+        if (!log.on_disk() || directory_of(storage_, log) != dir) continue;
+        log::PartitionPositions position =
+            co_await log::positions_of(log, partition->name(), partition->high_watermark());
+        mine.emplace_back(partition->topic_id(), std::move(position));
       }
       co_return mine;
     };
-    const std::vector<log::PartitionPositions> mine = co_await on(*shard, std::move(collect));
-    for (const log::PartitionPositions& position : mine) {
-      if (storage_.holding(position.name) == dir) all.push_back(position);
+    Positions mine = co_await on(*shard, std::move(collect));
+    // What was deleted meanwhile must not come back.
+    for (auto& [topic, position] : mine) {
+      if (log_->image().topic(topic)) all.push_back(std::move(position));
     }
+  }
+  co_return all;
+}
+
+// Where something lies on the disk that belongs to a leader epoch.
+Task<std::unordered_set<TopicPartition>> Controller::written_partitions() {
+  std::unordered_set<TopicPartition> all;
+  for (Shard* shard : broker_.shards()) {
+    auto collect = [this]() -> Task<std::vector<TopicPartition>> {
+      std::vector<TopicPartition> mine;
+      for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
+        if (partition->log().on_disk()) mine.push_back(partition->name());
+      }
+      co_return mine;
+    };
+    std::vector<TopicPartition> mine = co_await on(*shard, std::move(collect));
+    all.insert(std::make_move_iterator(mine.begin()), std::make_move_iterator(mine.end()));
   }
   co_return all;
 }
@@ -574,7 +668,11 @@ Task<void> Controller::stop() {
   bool clean = started_;
   try {
     if (clean && broker_.config().flag("controlled.shutdown.enable")) {
-      replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id());
+      const std::unordered_set<TopicPartition> written = co_await written_partitions();
+      const auto has_records = [&](const replication::TopicImage& topic, PartitionId partition) {
+        return written.contains(TopicPartition{topic.name, partition});
+      };
+      replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id(), has_records);
       co_await log_->append(std::move(records));
     }
   } catch (const DiskError& error) {

@@ -1,13 +1,16 @@
 // Controller: decides about topics, configs and ids, writes each decision into the metadata log, and makes it true:
-// every shard gets the new image, new partitions are opened, deleted ones are closed and removed.
+// every shard gets the new image, deleted partitions are closed and removed. A new partition is no more than its record
+// in the metadata until somebody asks for it, and has no directory until something is written.
 //
 // Lives on shard 0. Decisions are taken one after the other.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "broker/broker.h"
@@ -55,6 +58,8 @@ class Controller {
   // Writes the shutdown into the metadata log, closes every partition, writes the checkpoints and the clean marker.
   Task<void> stop();
 
+  // All with one decision; each is answered for itself.
+  Task<std::vector<TopicOutcome>> create_topics(std::vector<TopicWish> wishes, bool validate_only);
   Task<TopicOutcome> create_topic(TopicWish wish, bool validate_only);
   Task<Outcome> delete_topic(TopicId id);
   Task<Outcome> create_partitions(PartitionsWish wish, bool validate_only);
@@ -85,7 +90,9 @@ class Controller {
   Task<void> open_partitions();
   Task<void> set_aside_strays();
   Task<void> open_partition(replication::Topic topic, PartitionId partition, log::LogDirectory& dir);
-  Task<void> assign_and_open(std::string topic, size_t first);
+  std::shared_ptr<Partition> make_partition(const TopicId& topic, PartitionId partition);
+  std::vector<Uuid> choose_directories(size_t count);
+  Task<std::unordered_set<TopicPartition>> written_partitions();
   Task<void> publish();
   Task<void> remove_partitions(replication::Topic topic);
   Task<void> keep_retention();
@@ -93,7 +100,8 @@ class Controller {
   Task<std::vector<log::PartitionPositions>> positions(const log::LogDirectory* dir);
   Task<bool> close_partitions();
   Task<void> watch_directory(log::LogDirectory* dir);
-  TopicOutcome check_wish(const TopicWish& wish, std::vector<std::vector<BrokerId>>& replicas) const;
+  TopicOutcome check_wish(const TopicWish& wish, const std::map<std::string, std::string>& similar,
+                          std::vector<std::vector<BrokerId>>& replicas) const;
 
   Broker& broker_;
   Storage& storage_;

@@ -2,11 +2,14 @@
 
 namespace millrace::broker {
 
-std::shared_ptr<Partition> Partitions::find(const TopicId& topic, PartitionId partition) const {
+std::shared_ptr<Partition> Partitions::find(const TopicId& topic, PartitionId partition) {
   const auto found = topics_.find(topic);
   const auto index = static_cast<size_t>(partition.value);
-  if (found == topics_.end() || partition.value < 0 || index >= found->second.size()) return nullptr;
-  return found->second[index];
+  if (found != topics_.end() && index < found->second.size() && found->second[index]) return found->second[index];
+  if (!make_) return nullptr;
+  std::shared_ptr<Partition> made = make_(topic, partition);
+  if (made) add(made);
+  return made;
 }
 
 std::vector<std::shared_ptr<Partition>> Partitions::of_topic(const TopicId& topic) const {

@@ -52,7 +52,9 @@ Task<void> Storage::open_dirs(const Config& config, std::optional<std::string> c
       co_await dir->write_meta(std::move(meta));
     }
     for (const std::string& warning : dir->warnings()) log_warn(warning);
-    for (const log::FoundPartition& found : dir->partitions()) places_[found.name] = dir.get();
+    for (const log::FoundPartition& found : dir->partitions()) {
+      found_[found.name.topic][found.name.partition] = {found.id, dir.get()};
+    }
   }
 }
 
@@ -86,19 +88,21 @@ log::LogDirectory* Storage::find(const Uuid& id) const {
   return nullptr;
 }
 
-log::LogDirectory* Storage::holding(const TopicPartition& partition) const {
-  const auto found = places_.find(partition);
-  return found == places_.end() ? nullptr : found->second;
+const Storage::Found* Storage::found(const std::string& topic, PartitionId partition) const {
+  const auto of_topic = found_.find(topic);
+  if (of_topic == found_.end()) return nullptr;
+  const auto at = of_topic->second.find(partition);
+  return at == of_topic->second.end() ? nullptr : &at->second;
 }
 
-log::LogDirectory& Storage::emptiest() const {
-  std::map<const log::LogDirectory*, int> counts;
-  for (const auto& [partition, dir] : places_) ++counts[dir];
-  log::LogDirectory* best = nullptr;
+log::LogDirectory& Storage::take_emptiest() {
+  log::LogDirectory* best = dirs_.front().get();
   for (const auto& dir : dirs_) {
-    if (!dir->offline() && (best == nullptr || counts[dir.get()] < counts[best])) best = dir.get();
+    const bool better = best->offline() || counts_[dir.get()] < counts_[best];
+    if (!dir->offline() && better) best = dir.get();
   }
-  return best == nullptr ? *dirs_.front() : *best;
+  ++counts_[best];
+  return *best;
 }
 
 bool Storage::lost() const {

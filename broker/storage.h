@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "broker/config/config.h"
@@ -27,12 +28,18 @@ class Storage {
   static Uuid id_of(const log::LogDirectory& dir) { return dir.meta()->directory_id.value_or(Uuid()); }
 
   // --- where partitions lie ---
-  log::LogDirectory* find(const Uuid& id) const;                      // null when it is not one of ours
-  log::LogDirectory* holding(const TopicPartition& partition) const;  // null when it has no directory yet
-  log::LogDirectory& emptiest() const;
-  void place(const TopicPartition& partition, log::LogDirectory& dir) { places_[partition] = &dir; }
-  void forget(const TopicPartition& partition) { places_.erase(partition); }
-  const std::map<TopicPartition, log::LogDirectory*>& places() const { return places_; }
+  log::LogDirectory* find(const Uuid& id) const;  // null when it is not one of ours
+  // What the directories held when they were opened.
+  struct Found {
+    TopicId id;
+    log::LogDirectory* dir = nullptr;
+  };
+  const Found* found(const std::string& topic, PartitionId partition) const;  // null when there is nothing
+  // Once everything found has its place.
+  void forget_found() { found_.clear(); }
+  // The one with the fewest partitions, and one more from now on.
+  log::LogDirectory& take_emptiest();
+  void count(const log::LogDirectory& dir, int64_t more) { counts_[&dir] += more; }
 
   // A node without its metadata, or without any directory, has nothing left to serve.
   bool lost() const;
@@ -46,7 +53,8 @@ class Storage {
   std::string cluster_id_;
   std::string metadata_path_;
   std::vector<std::unique_ptr<log::LogDirectory>> dirs_;
-  std::map<TopicPartition, log::LogDirectory*> places_;
+  std::unordered_map<std::string, std::unordered_map<PartitionId, Found>> found_;
+  std::map<const log::LogDirectory*, int64_t> counts_;
 };
 
 }  // namespace millrace::broker

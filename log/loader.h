@@ -27,6 +27,7 @@ struct LoadedLog {
   std::set<Offset> snapshots;  // offsets of the .snapshot files
   Offset start{0};
   Offset end{0};
+  bool on_disk = true;             // false: there is not even a directory yet
   bool names_unsynced = false;     // of the directory and the files in it
   std::vector<std::string> notes;  // what an operator should know
 };

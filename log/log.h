@@ -105,6 +105,9 @@ class Log {
   // CorruptLog where Kafka would refuse to start.
   static Task<std::unique_ptr<Log>> open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
                                          OpenState state);
+  // A partition that nobody has written to: nothing lies on the disk, and nothing is put there, before the first
+  // append.
+  static std::unique_ptr<Log> create(std::string directory, TopicPartition name, TopicId id, LogConfig config);
   virtual ~Log() = default;
 
   // --- writing ---
@@ -129,6 +132,7 @@ class Log {
   virtual Offset last_stable(Offset high_watermark) const = 0;
   virtual Event& advanced() = 0;  // notified when end, written, durable or start has moved
   virtual bool failed() const = 0;
+  virtual bool on_disk() const { return true; }             // false: created, and nothing was ever appended
   virtual int64_t size() const = 0;                         // bytes of all segments
   virtual Offset first_segment() const { return start(); }  // where the oldest segment begins: not above start
 

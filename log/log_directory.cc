@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <unordered_set>
 
 #include "log/directory_name.h"
 #include "log/partition_log.h"
@@ -11,9 +12,6 @@ namespace millrace::log {
 namespace {
 
 constexpr std::string_view marker_file = ".kafka_cleanshutdown";
-constexpr std::string_view recovery_file = "recovery-point-offset-checkpoint";
-constexpr std::string_view high_watermark_file = "replication-offset-checkpoint";
-constexpr std::string_view start_file = "log-start-offset-checkpoint";
 constexpr std::string_view cleaner_file = "cleaner-offset-checkpoint";
 constexpr std::string_view remote_cache = "remote-log-index-cache";
 
@@ -90,15 +88,16 @@ Task<OffsetCheckpoint> LogDirectory::read_checkpoint(std::string name, std::stri
 }
 
 Task<void> LogDirectory::read_checkpoints() {
-  recovery_points_ = co_await read_checkpoint(std::string(recovery_file), "resetting the recovery point to 0");
-  high_watermarks_ = co_await read_checkpoint(std::string(high_watermark_file), "high watermarks start at 0");
-  starts_ = co_await read_checkpoint(std::string(start_file), "logs start with their first segment");
+  recovery_points_.offsets = co_await read_checkpoint(std::string(recovery_file), "resetting the recovery point to 0");
+  high_watermarks_.offsets = co_await read_checkpoint(std::string(high_watermark_file), "high watermarks start at 0");
+  starts_.offsets = co_await read_checkpoint(std::string(start_file), "logs start with their first segment");
   const std::optional<DirectoryEntry> cleaner = co_await disk_.stat(file(cleaner_file));
   if (!cleaner) co_await disk_.open(file(cleaner_file), OpenMode::write);
 }
 
 Task<void> LogDirectory::find_partitions() {
   const std::vector<DirectoryEntry> entries = co_await disk_.list(path_);
+  std::vector<std::string> deleted;
   for (const DirectoryEntry& entry : entries) {
     if (!entry.is_directory || entry.name == remote_cache) continue;
     if (entry.name == "lost+found") {
@@ -113,7 +112,7 @@ Task<void> LogDirectory::find_partitions() {
     }
     switch (name->kind) {
       case DirectoryKind::deleted:
-        gate_.spawn(remove_later(file(entry.name), after(std::chrono::minutes(1))));
+        deleted.push_back(file(entry.name));
         continue;
       case DirectoryKind::stray:
         warnings_.push_back("Not serving the stray partition in " + file(entry.name));
@@ -137,6 +136,13 @@ Task<void> LogDirectory::find_partitions() {
     }
     partitions_.push_back({name->partition, parse_partition_metadata(*metadata, metadata_path)});
   }
+  if (!deleted.empty()) gate_.spawn(remove_later(std::move(deleted), after(std::chrono::minutes(1))));
+  // What has no directory begins anew, whatever it once had.
+  std::unordered_set<TopicPartition> found;
+  for (const FoundPartition& partition : partitions_) found.insert(partition.name);
+  for (Checkpoint* checkpoint : {&recovery_points_, &high_watermarks_, &starts_}) {
+    std::erase_if(checkpoint->offsets, [&](const auto& entry) { return !found.contains(entry.first); });
+  }
 }
 
 Task<void> LogDirectory::write_meta(MetaProperties meta) {
@@ -150,25 +156,36 @@ std::string LogDirectory::partition_path(const TopicPartition& name) const { ret
 OpenState LogDirectory::open_state(const TopicPartition& name) const {
   OpenState state;
   state.clean_shutdown = clean_shutdown_;
-  const auto recovery = recovery_points_.find(name);
-  if (recovery != recovery_points_.end()) state.recovery_point = recovery->second;
-  const auto start = starts_.find(name);
-  if (start != starts_.end()) state.start = start->second;
+  const auto recovery = recovery_points_.offsets.find(name);
+  if (recovery != recovery_points_.offsets.end()) state.recovery_point = recovery->second;
+  const auto start = starts_.offsets.find(name);
+  if (start != starts_.offsets.end()) state.start = start->second;
   return state;
 }
 
 Offset LogDirectory::high_watermark(const TopicPartition& name) const {
-  const auto found = high_watermarks_.find(name);
-  return found == high_watermarks_.end() ? Offset(0) : found->second;
+  const auto found = high_watermarks_.offsets.find(name);
+  return found == high_watermarks_.offsets.end() ? Offset(0) : found->second;
 }
 
 Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId id, LogConfig config) {
   std::string directory = partition_path(name);
   const OpenState state = open_state(name);
   std::unique_ptr<Log> log = co_await Log::open(std::move(directory), std::move(name), id, std::move(config), state);
-  static_cast<PartitionLog&>(*log).on_failure(
-      [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+  watch(*log);
   co_return log;
+}
+
+std::unique_ptr<Log> LogDirectory::create_log(TopicPartition name, TopicId id, LogConfig config) {
+  std::string directory = partition_path(name);
+  std::unique_ptr<Log> log = Log::create(std::move(directory), std::move(name), id, std::move(config));
+  watch(*log);
+  return log;
+}
+
+void LogDirectory::watch(Log& log) {
+  static_cast<PartitionLog&>(log).on_failure(
+      [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
 }
 
 // --- checkpoints ---
@@ -191,32 +208,43 @@ Task<void> LogDirectory::write_exclusively(std::string name, std::string text) {
   }
 }
 
+Task<void> LogDirectory::Checkpoint::write(LogDirectory& directory) {
+  if (!changed) co_return;
+  changed = false;
+  std::string text = format_offsets(offsets);
+  co_await directory.write_exclusively(std::string(file), std::move(text));
+}
+
+void LogDirectory::Checkpoint::set(const TopicPartition& name, Offset offset) {
+  const auto [at, is_new] = offsets.try_emplace(name, offset);
+  changed = changed || is_new || at->second != offset;
+  at->second = offset;
+}
+
+void LogDirectory::Checkpoint::erase(const TopicPartition& name) { changed = offsets.erase(name) > 0 || changed; }
+
 Task<void> LogDirectory::write_checkpoints() {
-  std::string recovery = format_offsets(recovery_points_);
-  std::string watermarks = format_offsets(high_watermarks_);
-  std::string starts = format_offsets(starts_);
-  co_await write_exclusively(std::string(recovery_file), std::move(recovery));
-  co_await write_exclusively(std::string(start_file), std::move(starts));
-  co_await write_exclusively(std::string(high_watermark_file), std::move(watermarks));
+  co_await recovery_points_.write(*this);
+  co_await starts_.write(*this);
+  co_await high_watermarks_.write(*this);
 }
 
 Task<void> LogDirectory::checkpoint(std::vector<PartitionPositions> positions) {
-  recovery_points_.clear();
-  high_watermarks_.clear();
-  starts_.clear();
   for (const PartitionPositions& p : positions) {
-    recovery_points_[p.name] = p.recovery_point;
-    high_watermarks_[p.name] = p.high_watermark;
-    if (p.start_moved) starts_[p.name] = p.start;
+    recovery_points_.set(p.name, p.recovery_point);
+    high_watermarks_.set(p.name, p.high_watermark);
+    if (p.start_moved) {
+      starts_.set(p.name, p.start);
+    } else {
+      starts_.erase(p.name);
+    }
   }
   co_await write_checkpoints();
 }
 
 Task<void> LogDirectory::checkpoint_high_watermarks(std::vector<PartitionPositions> positions) {
-  high_watermarks_.clear();
-  for (const PartitionPositions& p : positions) high_watermarks_[p.name] = p.high_watermark;
-  std::string text = format_offsets(high_watermarks_);
-  co_await write_exclusively(std::string(high_watermark_file), std::move(text));
+  for (const PartitionPositions& p : positions) high_watermarks_.set(p.name, p.high_watermark);
+  co_await high_watermarks_.write(*this);
 }
 
 void LogDirectory::keep_checkpoints(Collect collect, Millis every, Millis high_watermarks_every) {
@@ -254,12 +282,16 @@ Task<std::string> LogDirectory::rename_partition(TopicPartition name, DirectoryK
   const std::string from = partition_path(name);
   std::string to = file(directory_name(name, kind, home_.random().uuid()));
   co_await disk_.rename(from, to);
-  co_await disk_.sync_directory(path_);
   co_return to;
 }
 
-Task<void> LogDirectory::delete_partition(TopicPartition name, Millis delay) {
-  std::string renamed = co_await rename_partition(std::move(name), DirectoryKind::deleted);
+Task<void> LogDirectory::delete_partitions(std::vector<TopicPartition> names, Millis delay) {
+  std::vector<std::string> renamed;
+  for (TopicPartition& name : names) {
+    std::string path = co_await rename_partition(std::move(name), DirectoryKind::deleted);
+    renamed.push_back(std::move(path));
+  }
+  co_await disk_.sync_directory(path_);
   gate_.spawn(remove_later(std::move(renamed), after(delay)));
   // A partition of the same name that comes later must not inherit anything.
   co_await write_checkpoints();
@@ -267,13 +299,16 @@ Task<void> LogDirectory::delete_partition(TopicPartition name, Millis delay) {
 
 Task<void> LogDirectory::set_aside_stray(TopicPartition name) {
   co_await rename_partition(std::move(name), DirectoryKind::stray);
+  co_await disk_.sync_directory(path_);
 }
 
-Task<void> LogDirectory::remove_later(std::string path, MonoTime due) {
+Task<void> LogDirectory::remove_later(std::vector<std::string> paths, MonoTime due) {
   while (!closing_ && now() < due) co_await closing_event_.wait(due);
-  if (closing_) co_return;  // the next start goes on
   try {
-    co_await disk_.remove_all(path);
+    for (const std::string& path : paths) {
+      if (closing_) co_return;  // the next start goes on
+      co_await disk_.remove_all(path);
+    }
   } catch (const DiskError& error) {
     fail(error.what());
   }

@@ -26,6 +26,9 @@
 namespace millrace::log {
 
 inline constexpr std::string_view metadata_topic = "__cluster_metadata";
+inline constexpr std::string_view recovery_file = "recovery-point-offset-checkpoint";
+inline constexpr std::string_view high_watermark_file = "replication-offset-checkpoint";
+inline constexpr std::string_view start_file = "log-start-offset-checkpoint";
 
 struct FoundPartition {
   TopicPartition name;
@@ -68,16 +71,18 @@ class LogDirectory {
   Offset high_watermark(const TopicPartition& name) const;  // as checkpointed; 0 when it was not
   // Opens or creates the partition, on the calling shard. Its failure takes this directory offline.
   Task<std::unique_ptr<Log>> open_log(TopicPartition name, TopicId id, LogConfig config);
+  // A partition that has no directory here: it gets one when something is written. The same otherwise.
+  std::unique_ptr<Log> create_log(TopicPartition name, TopicId id, LogConfig config);
 
-  // Replaces the checkpoint files. `positions` are all partitions that live here.
+  // Writes the checkpoint files, those that have changed. Partitions that are not named stand where they stood.
   Task<void> checkpoint(std::vector<PartitionPositions> positions);
   Task<void> checkpoint_high_watermarks(std::vector<PartitionPositions> positions);
   // Does so in the background until close.
   void keep_checkpoints(Collect collect, Millis every = std::chrono::seconds(60),
                         Millis high_watermarks_every = std::chrono::seconds(5));
 
-  // The partition's log must be closed. Its directory is renamed, and removed after `delay`.
-  Task<void> delete_partition(TopicPartition name, Millis delay);
+  // Their logs must be closed. The directories are renamed, and removed after `delay`.
+  Task<void> delete_partitions(std::vector<TopicPartition> names, Millis delay);
   Task<void> set_aside_stray(TopicPartition name);
 
   // After a failure nothing is written here any more.
@@ -92,6 +97,17 @@ class LogDirectory {
   Task<void> abandon();
 
  private:
+  // One of the checkpoint files; written when it would say something else.
+  struct Checkpoint {
+    std::string_view file;
+    OffsetCheckpoint offsets = {};
+    bool changed = true;
+
+    void set(const TopicPartition& name, Offset offset);
+    void erase(const TopicPartition& name);
+    Task<void> write(LogDirectory& directory);
+  };
+
   explicit LogDirectory(std::string path);
   Task<void> take();
   Task<void> read_checkpoints();
@@ -100,8 +116,9 @@ class LogDirectory {
   Task<std::string> rename_partition(TopicPartition name, DirectoryKind kind);
   Task<void> write_checkpoints();
   Task<void> write_exclusively(std::string name, std::string text);
-  Task<void> remove_later(std::string path, MonoTime due);
+  Task<void> remove_later(std::vector<std::string> paths, MonoTime due);
   Task<void> checkpoint_now_and_then(Collect collect, Millis every, Millis high_watermarks_every);
+  void watch(Log& log);
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
 
   Disk& disk_;
@@ -114,9 +131,9 @@ class LogDirectory {
   bool has_metadata_log_ = false;
   std::vector<FoundPartition> partitions_;
   std::vector<std::string> warnings_;
-  OffsetCheckpoint recovery_points_;
-  OffsetCheckpoint high_watermarks_;
-  OffsetCheckpoint starts_;
+  Checkpoint recovery_points_{recovery_file};
+  Checkpoint high_watermarks_{high_watermark_file};
+  Checkpoint starts_{start_file};
   bool offline_ = false;
   std::string failure_;
   bool closing_ = false;

@@ -7,6 +7,15 @@ namespace millrace::log {
 
 using protocol::RecordBatch;
 
+namespace {
+
+Task<void> write_topic_id(Disk& disk, std::string path, TopicId id) {
+  std::string text = format_partition_metadata(id);
+  co_await write_file_atomically(disk, std::move(path), std::move(text));
+}
+
+}  // namespace
+
 Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
                                      OpenState state) {
   Disk& disk = Shard::current().disk();
@@ -15,8 +24,7 @@ Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name,
     const std::string path = directory + "/partition.metadata";
     const std::optional<std::string> present = co_await read_file(disk, path);
     if (!present) {
-      std::string text = format_partition_metadata(id);
-      co_await write_file_atomically(disk, path, std::move(text));
+      co_await write_topic_id(disk, path, id);
     } else if (const TopicId found = parse_partition_metadata(*present, path); found != id) {
       throw CorruptLog("Tried to assign topic ID " + to_string(id) + " to log for topic partition " + name.topic + "-" +
                        std::to_string(name.partition.value) + ", but log already contained topic ID " +
@@ -26,6 +34,14 @@ Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name,
   std::unique_ptr<Log> log =
       std::make_unique<PartitionLog>(std::move(directory), std::move(name), id, std::move(config), std::move(loaded));
   co_return log;
+}
+
+std::unique_ptr<Log> Log::create(std::string directory, TopicPartition name, TopicId id, LogConfig config) {
+  LoadedLog nothing;
+  nothing.segments.push_back(std::make_shared<Segment>(directory, Offset(0), Shard::current().clock().wall_now()));
+  nothing.on_disk = false;
+  return std::make_unique<PartitionLog>(std::move(directory), std::move(name), id, std::move(config),
+                                        std::move(nothing));
 }
 
 PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId id, LogConfig config, LoadedLog loaded)
@@ -44,9 +60,17 @@ PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId i
       end_(loaded.end),
       written_(loaded.end),
       durable_(loaded.end),
+      on_disk_(loaded.on_disk),
       directory_unsynced_(loaded.names_unsynced),
       parent_unsynced_(loaded.names_unsynced),
       notes_(std::move(loaded.notes)) {}
+
+// Before anything else is written. Without the topic id in it a directory is nobody's, and set aside at the next start.
+Task<void> PartitionLog::make_directory() {
+  co_await disk_.make_directories(directory_);
+  if (!id_.is_zero()) co_await write_topic_id(disk_, directory_ + "/partition.metadata", id_);
+  on_disk_ = directory_unsynced_ = parent_unsynced_ = true;
+}
 
 PartitionLog::~PartitionLog() { forget_tail(static_cast<size_t>(tail_bytes_)); }
 

@@ -36,6 +36,7 @@ class PartitionLog final : public Log {
   Offset last_stable(Offset high_watermark) const override;
   Event& advanced() override { return advanced_; }
   bool failed() const override { return failed_; }
+  bool on_disk() const override { return on_disk_; }
   int64_t size() const override;
   Offset first_segment() const override { return segments_.front()->base(); }
 
@@ -86,6 +87,7 @@ class PartitionLog final : public Log {
   void roll_to(Offset base);
   Task<void> finish_segment(std::shared_ptr<Segment> segment, Offset snapshot_at, std::string snapshot);
 
+  Task<void> make_directory();
   void start_writer();
   Task<void> write_jobs();
   Task<void> write_some();
@@ -148,6 +150,7 @@ class PartitionLog final : public Log {
   bool flush_planned_ = false;
   std::multiset<Offset> sync_wanted_;
   std::vector<std::shared_ptr<Segment>> unsynced_;
+  bool on_disk_;
   bool directory_unsynced_ = false;
   bool parent_unsynced_ = false;
   uint64_t truncations_ = 0;

@@ -203,6 +203,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
   co_await quiesce();
   ++truncations_;
   try {
+    if (!on_disk_) co_await make_directory();
     const std::vector<std::shared_ptr<Segment>> old = std::exchange(segments_, {});
     segments_.push_back(std::make_shared<Segment>(directory_, start, clock_.wall_now()));
     used_.clear();
@@ -237,7 +238,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
 
 Task<Offset> PartitionLog::recovery_point() {
   const Offset point = durable_;
-  if (failed_ || closed_ || alone_) co_return point;
+  if (failed_ || closed_ || alone_ || !on_disk_) co_return point;
   std::vector<std::shared_ptr<Segment>> dirty;
   for (const auto& segment : segments_) {
     if (segment->aborted_dirty) dirty.push_back(segment);
@@ -258,7 +259,7 @@ Task<void> PartitionLog::close() {
   want_sync(end_);
   co_await quiesce();
   std::optional<DiskError> failure;
-  if (!failed_) {
+  if (!failed_ && on_disk_) {
     try {
       if (directory_unsynced_ || parent_unsynced_ || !unsynced_.empty()) co_await sync_once();
       Segment& active = *segments_.back();

@@ -33,6 +33,7 @@ Task<void> PartitionLog::write_jobs() {
   // What this turn of the event loop still appends goes out with the first write.
   co_await yield();
   try {
+    if (!on_disk_) co_await make_directory();
     while (!jobs_.empty() && !failed_) {
       if (jobs_.front().work) {
         const Job job = std::move(jobs_.front());

@@ -13,7 +13,8 @@ protocol::FeatureLevelRecord feature(std::string name, int16_t level) {
   return record;
 }
 
-protocol::PartitionRecord new_partition(const TopicId& topic, size_t index, const std::vector<BrokerId>& replicas) {
+protocol::PartitionRecord new_partition(const TopicId& topic, size_t index, const std::vector<BrokerId>& replicas,
+                                        const std::vector<Uuid>& directories, size_t among) {
   protocol::PartitionRecord record;
   record.partition_id = PartitionId(static_cast<int32_t>(index));
   record.topic_id = topic;
@@ -23,6 +24,7 @@ protocol::PartitionRecord new_partition(const TopicId& topic, size_t index, cons
   record.leader_epoch = LeaderEpoch(0);
   record.partition_epoch = 0;
   record.directories.assign(replicas.size(), unassigned_directory);
+  if (!directories.empty()) record.directories = {directories[among]};
   return record;
 }
 
@@ -66,15 +68,16 @@ Records create_topic(const NewTopic& topic) {
     records.emplace_back(std::move(config));
   }
   for (size_t i = 0; i < topic.replicas.size(); ++i) {
-    records.emplace_back(new_partition(topic.id, i, topic.replicas[i]));
+    records.emplace_back(new_partition(topic.id, i, topic.replicas[i], topic.directories, i));
   }
   return records;
 }
 
-Records add_partitions(const TopicImage& topic, const std::vector<std::vector<BrokerId>>& replicas) {
+Records add_partitions(const TopicImage& topic, const std::vector<std::vector<BrokerId>>& replicas,
+                       const std::vector<Uuid>& directories) {
   Records records;
   for (size_t i = 0; i < replicas.size(); ++i) {
-    records.emplace_back(new_partition(topic.id, topic.partitions.size() + i, replicas[i]));
+    records.emplace_back(new_partition(topic.id, topic.partitions.size() + i, replicas[i], directories, i));
   }
   return records;
 }
@@ -142,14 +145,15 @@ Records unfence(BrokerId broker, int64_t epoch) {
   return records;
 }
 
-Records lead_all(const MetadataImage& image, BrokerId node) {
+Records lead_all(const MetadataImage& image, BrokerId node, const HasRecords& has_records) {
   Records records;
   for (const auto& [name, topic] : image.topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const PartitionImage& partition = topic->partitions[i];
-      if (!contains(partition.replicas, node)) continue;
+      const PartitionId id(static_cast<int32_t>(i));
+      if (!contains(partition.replicas, node) || (partition.leader == node && !has_records(*topic, id))) continue;
       protocol::PartitionChangeRecord change;
-      change.partition_id = PartitionId(static_cast<int32_t>(i));
+      change.partition_id = id;
       change.topic_id = topic->id;
       change.leader = node;
       if (!contains(partition.isr, node)) change.isr = {node};
@@ -161,7 +165,7 @@ Records lead_all(const MetadataImage& image, BrokerId node) {
   return records;
 }
 
-Records controlled_shutdown(const MetadataImage& image, BrokerId node) {
+Records controlled_shutdown(const MetadataImage& image, BrokerId node, const HasRecords& has_records) {
   Records records;
   const auto broker = image.brokers().find(node);
   const int64_t epoch = broker == image.brokers().end() ? -1 : broker->second.epoch;
@@ -173,9 +177,10 @@ Records controlled_shutdown(const MetadataImage& image, BrokerId node) {
   for (const auto& [name, topic] : image.topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const PartitionImage& partition = topic->partitions[i];
-      if (partition.leader != node) continue;
+      const PartitionId id(static_cast<int32_t>(i));
+      if (partition.leader != node || !has_records(*topic, id)) continue;
       protocol::PartitionChangeRecord change;
-      change.partition_id = PartitionId(static_cast<int32_t>(i));
+      change.partition_id = id;
       change.topic_id = topic->id;
       change.isr.emplace();
       change.leader = BrokerId(-1);

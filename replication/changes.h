@@ -1,6 +1,7 @@
 // Which records bring about a change: pure functions from an image and a wish, in Kafka's order and versions.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,10 +21,12 @@ struct NewTopic {
   TopicId id;
   std::vector<std::vector<BrokerId>> replicas;               // of each partition
   std::vector<std::pair<std::string, std::string>> configs;  // only those given
+  std::vector<Uuid> directories;                             // of each partition's only replica, where that is known
 };
 Records create_topic(const NewTopic& topic);
 // Partitions behind those there are.
-Records add_partitions(const TopicImage& topic, const std::vector<std::vector<BrokerId>>& replicas);
+Records add_partitions(const TopicImage& topic, const std::vector<std::vector<BrokerId>>& replicas,
+                       const std::vector<Uuid>& directories);
 // The broker has put a partition into one of its directories.
 protocol::PartitionChangeRecord assign_directory(const TopicImage& topic, PartitionId partition, const Uuid& directory);
 Records delete_topic(const TopicImage& topic);
@@ -45,9 +48,11 @@ struct Registration {
 };
 Records register_broker(const Registration& registration);
 Records unfence(BrokerId broker, int64_t epoch);
-// The node leads every partition it has a replica of, with a new leader epoch.
-Records lead_all(const MetadataImage& image, BrokerId node);
+// A new leader epoch begins only where there is, or may be, something of the old one.
+using HasRecords = std::function<bool(const TopicImage& topic, PartitionId partition)>;
+// The node leads every partition it has a replica of.
+Records lead_all(const MetadataImage& image, BrokerId node, const HasRecords& has_records);
 // Before a stop: the broker says so, gives up its leaderships, and is fenced.
-Records controlled_shutdown(const MetadataImage& image, BrokerId node);
+Records controlled_shutdown(const MetadataImage& image, BrokerId node, const HasRecords& has_records);
 
 }  // namespace millrace::replication

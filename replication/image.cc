@@ -12,14 +12,17 @@ namespace {
 struct Applier {
   MetadataImage& image;
 
-  std::shared_ptr<TopicImage> change(const TopicId& id) const {
+  // The topic as it may be changed: a copy where others may have seen it.
+  TopicImage& change(const TopicId& id) const {
+    if (const auto open = image.open_.find(id); open != image.open_.end()) return *open->second;
     const auto found = image.ids_.find(id);
     if (found == image.ids_.end()) contradiction("no topic has the id " + to_string(id));
-    return std::make_shared<TopicImage>(*found->second);
+    return put(std::make_shared<TopicImage>(*found->second));
   }
-  void put(std::shared_ptr<TopicImage> topic) const {
+  TopicImage& put(std::shared_ptr<TopicImage> topic) const {
     image.ids_[topic->id] = topic;
-    image.topics_[topic->name] = std::move(topic);
+    image.topics_[topic->name] = topic;
+    return *(image.open_[topic->id] = std::move(topic));
   }
 
   void operator()(const protocol::TopicRecord& record) const {
@@ -29,14 +32,14 @@ struct Applier {
     put(std::move(topic));
   }
   void operator()(const protocol::PartitionRecord& record) const {
-    std::shared_ptr<TopicImage> topic = change(record.topic_id);
+    TopicImage& topic = change(record.topic_id);
     const auto index = static_cast<size_t>(record.partition_id.value);
-    if (record.partition_id.value < 0 || index > topic->partitions.size()) {
-      contradiction("partition " + std::to_string(record.partition_id.value) + " of " + topic->name +
+    if (record.partition_id.value < 0 || index > topic.partitions.size()) {
+      contradiction("partition " + std::to_string(record.partition_id.value) + " of " + topic.name +
                     " comes before the ones below it");
     }
-    if (index == topic->partitions.size()) topic->partitions.emplace_back();
-    PartitionImage& partition = topic->partitions[index];
+    if (index == topic.partitions.size()) topic.partitions.emplace_back();
+    PartitionImage& partition = topic.partitions[index];
     partition.replicas = record.replicas;
     partition.isr = record.isr;
     partition.adding = record.adding_replicas;
@@ -48,15 +51,14 @@ struct Applier {
     partition.leader_epoch = record.leader_epoch;
     partition.partition_epoch = record.partition_epoch;
     partition.recovery_state = record.leader_recovery_state;
-    put(std::move(topic));
   }
   void operator()(const protocol::PartitionChangeRecord& record) const {
-    std::shared_ptr<TopicImage> topic = change(record.topic_id);
+    TopicImage& topic = change(record.topic_id);
     const auto index = static_cast<size_t>(record.partition_id.value);
-    if (record.partition_id.value < 0 || index >= topic->partitions.size()) {
-      contradiction("change of a missing partition of " + topic->name);
+    if (record.partition_id.value < 0 || index >= topic.partitions.size()) {
+      contradiction("change of a missing partition of " + topic.name);
     }
-    PartitionImage& partition = topic->partitions[index];
+    PartitionImage& partition = topic.partitions[index];
     if (record.isr) partition.isr = *record.isr;
     if (record.replicas) partition.replicas = *record.replicas;
     if (record.adding_replicas) partition.adding = *record.adding_replicas;
@@ -70,7 +72,6 @@ struct Applier {
       partition.leader_epoch.value += 1;
     }
     partition.partition_epoch += 1;
-    put(std::move(topic));
   }
   void operator()(const protocol::RemoveTopicRecord& record) const {
     const auto found = image.ids_.find(record.topic_id);
@@ -79,16 +80,15 @@ struct Applier {
     image.settings_.erase({ResourceType::topic, topic->name});
     image.topics_.erase(topic->name);
     image.ids_.erase(found);
+    image.open_.erase(topic->id);
   }
   void operator()(const protocol::ClearElrRecord& record) const {
     const Topic topic = image.topic(record.topic_name);
     if (!topic) return;
-    auto cleared = std::make_shared<TopicImage>(*topic);
-    for (PartitionImage& partition : cleared->partitions) {
+    for (PartitionImage& partition : change(topic->id).partitions) {
       partition.elr.clear();
       partition.last_known_elr.clear();
     }
-    put(std::move(cleared));
   }
   void operator()(const protocol::ConfigRecord& record) const {
     const ConfigResource resource{static_cast<ResourceType>(record.resource_type), record.resource_name};
@@ -165,6 +165,11 @@ const Settings& MetadataImage::settings(const ConfigResource& resource) const {
 void MetadataImage::apply(const MetadataRecord& record, int64_t offset) {
   std::visit(Applier{*this}, record);
   offset_ = offset;
+}
+
+void MetadataImage::settle() {
+  for (const auto& [id, topic] : open_) topic->partitions.shrink_to_fit();
+  open_.clear();
 }
 
 void MetadataFold::add(MetadataRecord record, int64_t offset) {

@@ -82,14 +82,17 @@ class MetadataImage {
   ProducerId next_producer_id() const { return next_producer_id_; }
   int64_t offset() const { return offset_; }  // of the last record applied; −1: none
 
-  // Throws UnreadableMetadata when the record contradicts what came before it.
+  // Throws UnreadableMetadata when the record contradicts what came before it. Topics that a run of records changes are
+  // copied once; settle() ends the run, before anybody else may look.
   void apply(const MetadataRecord& record, int64_t offset);
+  void settle();
 
  private:
   friend struct Applier;
 
   std::map<std::string, Topic, std::less<>> topics_;
   std::unordered_map<TopicId, Topic> ids_;
+  std::unordered_map<TopicId, std::shared_ptr<TopicImage>> open_;  // not seen by anybody yet
   std::map<ConfigResource, Settings> settings_;
   std::map<std::string, int16_t, std::less<>> features_;
   std::map<BrokerId, BrokerImage> brokers_;
@@ -101,6 +104,8 @@ class MetadataImage {
 class MetadataFold {
  public:
   void add(MetadataRecord record, int64_t offset);
+  // After the last record of a run.
+  void settle() { image_.settle(); }
   const MetadataImage& image() const { return image_; }
   MetadataImage take() && { return std::move(image_); }
 

@@ -85,6 +85,7 @@ Task<void> MetadataLog::replay() {
     }
     if (at == before) throw UnreadableMetadata("the metadata log ends early");
   }
+  fold_.settle();
 }
 
 Task<void> MetadataLog::write_quorum_state() {
@@ -124,6 +125,7 @@ Task<void> MetadataLog::append(Records records) {
     Bytes batch = data_batch(records, Shard::current().clock().wall_now());
     co_await append_durably(std::move(batch));
     for (size_t i = 0; i < records.size(); ++i) fold_.add(std::move(records[i]), base + static_cast<int64_t>(i));
+    fold_.settle();
   } catch (...) {
     failure = std::current_exception();
   }

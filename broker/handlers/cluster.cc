@@ -1,6 +1,7 @@
 // The cluster and its nodes: DescribeCluster, DescribeLogDirs, DescribeQuorum, ElectLeaders,
 // ListPartitionReassignments, and the SASL keys, which have no place on a listener without SASL.
 #include <algorithm>
+#include <unordered_map>
 
 #include "broker/controller.h"
 #include "broker/handlers/handlers.h"
@@ -41,53 +42,64 @@ Task<DescribeClusterResponse> describe_cluster(Broker& broker, RequestContext co
   co_return response;
 }
 
-struct Sized {
-  TopicPartition name;
-  std::string directory;
-  int64_t size = 0;
-};
-
-Task<std::vector<Sized>> partition_sizes(Broker& broker) {
-  std::vector<Sized> sizes;
+// Bytes of the partitions that have any.
+Task<std::unordered_map<TopicPartition, int64_t>> partition_sizes(Broker& broker) {
+  using Sizes = std::vector<std::pair<TopicPartition, int64_t>>;
+  std::unordered_map<TopicPartition, int64_t> sizes;
   for (Shard* shard : broker.shards()) {
-    auto collect = [&broker]() -> Task<std::vector<Sized>> {
-      std::vector<Sized> mine;
+    auto collect = [&broker]() -> Task<Sizes> {
+      Sizes mine;
       for (const std::shared_ptr<Partition>& partition : broker.partitions().all()) {
-        mine.push_back({partition->name(), partition->log().directory(), partition->log().size()});
+        mine.emplace_back(partition->name(), partition->log().size());
       }
       co_return mine;
     };
-    const std::vector<Sized> mine = co_await on(*shard, std::move(collect));
-    sizes.insert(sizes.end(), mine.begin(), mine.end());
+    Sizes mine = co_await on(*shard, std::move(collect));
+    for (auto& [name, size] : mine) sizes.emplace(std::move(name), size);
   }
-  std::ranges::sort(sizes, {}, &Sized::name);
   co_return sizes;
+}
+
+// The replicas that were put into the directory with this id, whether or not there is anything in them.
+void describe_directory(DescribeLogDirsResponse::Result& result, const Uuid& directory, const Broker& broker,
+                        const DescribeLogDirsRequest& request,
+                        const std::unordered_map<TopicPartition, int64_t>& sizes) {
+  for (const auto& [name, topic] : broker.image()->topics()) {
+    std::vector<DescribeLogDirsResponse::Partition> partitions;
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const replication::PartitionImage& image = topic->partitions[i];
+      const PartitionId index(static_cast<int32_t>(i));
+      const auto replica = static_cast<size_t>(std::ranges::find(image.replicas, broker.id()) - image.replicas.begin());
+      if (replica >= image.directories.size() || image.directories[replica] != directory) continue;
+      const auto wanted = [&](const DescribeLogDirsRequest::Topic& each) {
+        return each.name == name && std::ranges::find(each.partitions, index) != each.partitions.end();
+      };
+      if (request.topics && std::ranges::none_of(*request.topics, wanted)) continue;
+      DescribeLogDirsResponse::Partition& partition = partitions.emplace_back();
+      partition.index = index;
+      const auto size = sizes.find(TopicPartition{name, index});
+      partition.partition_size = size == sizes.end() ? 0 : size->second;
+    }
+    if (partitions.empty()) continue;
+    DescribeLogDirsResponse::Topic& answer = result.topics.emplace_back();
+    answer.name = name;
+    answer.partitions = std::move(partitions);
+  }
 }
 
 Task<DescribeLogDirsResponse> describe_log_dirs(Broker& broker, RequestContext, DescribeLogDirsRequest request) {
   DescribeLogDirsResponse response;
-  const std::vector<Sized> sizes = co_await partition_sizes(broker);
-  const auto wanted = [&](const TopicPartition& name) {
-    if (!request.topics) return true;
-    for (const DescribeLogDirsRequest::Topic& topic : *request.topics) {
-      if (topic.name == name.topic && std::ranges::find(topic.partitions, name.partition) != topic.partitions.end()) {
-        return true;
-      }
-    }
-    return false;
+  const std::unordered_map<TopicPartition, int64_t> sizes = co_await partition_sizes(broker);
+  auto list = [&broker]() -> Task<std::vector<std::pair<std::string, Uuid>>> {
+    std::vector<std::pair<std::string, Uuid>> dirs;
+    for (const auto& dir : broker.controller().storage().dirs()) dirs.emplace_back(dir->path(), Storage::id_of(*dir));
+    co_return dirs;
   };
-  for (const std::string& dir : broker.config().log_dirs()) {
+  const std::vector<std::pair<std::string, Uuid>> dirs = co_await on(broker.first_shard(), std::move(list));
+  for (const auto& [path, id] : dirs) {
     DescribeLogDirsResponse::Result result;
-    result.log_dir = dir;
-    for (const Sized& sized : sizes) {
-      if (!sized.directory.starts_with(dir + "/") || !wanted(sized.name)) continue;
-      if (result.topics.empty() || result.topics.back().name != sized.name.topic) {
-        result.topics.emplace_back().name = sized.name.topic;
-      }
-      DescribeLogDirsResponse::Partition& partition = result.topics.back().partitions.emplace_back();
-      partition.index = sized.name.partition;
-      partition.partition_size = sized.size;
-    }
+    result.log_dir = path;
+    describe_directory(result, id, broker, request, sizes);
     response.results.push_back(std::move(result));
   }
   co_return response;

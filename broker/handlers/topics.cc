@@ -55,6 +55,8 @@ Task<CreateTopicsResponse> create_topics(Broker& broker, RequestContext context,
     partitions +=
         topic.assignments.empty() ? std::max(topic.num_partitions, 1) : static_cast<int64_t>(topic.assignments.size());
   }
+  std::vector<TopicWish> wishes;
+  std::vector<size_t> wished;  // which answers they are for
   for (const CreateTopicsRequest::Topic& topic : request.topics) {
     const auto times = named.find(topic.name);
     if (times == named.end()) continue;
@@ -73,22 +75,28 @@ Task<CreateTopicsResponse> create_topics(Broker& broker, RequestContext context,
       answer.error = ErrorCode::policy_violation;
       answer.error_message = "Excessively large number of partitions per request.";
     } else {
-      TopicWish wish = wish_of(topic);
-      const bool validate_only = request.validate_only;
-      auto create = [&broker, &wish, validate_only]() -> Task<TopicOutcome> {
-        co_return co_await broker.controller().create_topic(wish, validate_only);
-      };
-      const TopicOutcome outcome = co_await on(broker.first_shard(), std::move(create));
-      answer.error = outcome.error;
-      answer.error_message = outcome.message;
-      if (outcome.error == ErrorCode::none) {
-        if (context.version >= 7) answer.id = outcome.id;
-        answer.num_partitions = outcome.partitions;
-        answer.replication_factor = outcome.replication_factor;
-        describe_configs(answer, outcome.settings, broker.layers());
-      }
+      wishes.push_back(wish_of(topic));
+      wished.push_back(response.topics.size());
     }
     response.topics.push_back(std::move(answer));
+  }
+  if (wishes.empty()) co_return response;
+  const bool validate_only = request.validate_only;
+  auto create = [&broker, &wishes, validate_only]() -> Task<std::vector<TopicOutcome>> {
+    co_return co_await broker.controller().create_topics(wishes, validate_only);
+  };
+  const std::vector<TopicOutcome> outcomes = co_await on(broker.first_shard(), std::move(create));
+  const ConfigLayers layers = broker.layers();
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const TopicOutcome& outcome = outcomes[i];
+    CreateTopicsResponse::Topic& answer = response.topics[wished[i]];
+    answer.error = outcome.error;
+    answer.error_message = outcome.message;
+    if (outcome.error != ErrorCode::none) continue;
+    if (context.version >= 7) answer.id = outcome.id;
+    answer.num_partitions = outcome.partitions;
+    answer.replication_factor = outcome.replication_factor;
+    describe_configs(answer, outcome.settings, layers);
   }
   co_return response;
 }

@@ -71,8 +71,8 @@ TEST_CASE("a clean stop leaves the marker and the checkpoints, a running broker 
   broker.stop();
   CHECK_FALSE(exists(broker, "/data/.lock"));
   CHECK(file(broker, "/data/.kafka_cleanshutdown") == "{\"version\":0,\"brokerEpoch\":11}");
-  CHECK(file(broker, "/data/recovery-point-offset-checkpoint") == "0\n2\norders 0 3\norders 1 0\n");
-  CHECK(file(broker, "/data/replication-offset-checkpoint") == "0\n2\norders 0 3\norders 1 0\n");
+  CHECK(file(broker, "/data/recovery-point-offset-checkpoint") == "0\n1\norders 0 3\n");
+  CHECK(file(broker, "/data/replication-offset-checkpoint") == "0\n1\norders 0 3\n");
   CHECK(file(broker, "/data/log-start-offset-checkpoint") == "0\n0\n");
   CHECK(exists(broker, "/data/orders-0/00000000000000000003.snapshot"));
   broker.start();

@@ -169,7 +169,8 @@ TEST_CASE("a deleted partition is renamed, removed after the delay, and leaves n
     co_await directory->checkpoint(std::move(all));
     CHECK(world.file("recovery-point-offset-checkpoint") == "0\n1\npayments 2 1\n");
     co_await log->close();
-    co_await directory->delete_partition(payments, std::chrono::seconds(60));
+    std::vector<TopicPartition> gone{payments};
+    co_await directory->delete_partitions(std::move(gone), std::chrono::seconds(60));
     CHECK(world.file("recovery-point-offset-checkpoint") == "0\n0\n");
     const auto left = [&] {
       int count = 0;
@@ -206,8 +207,15 @@ TEST_CASE("checkpoints are kept up in the background") {
     co_await sleep_until(after(std::chrono::seconds(7)));
     CHECK(world.file("replication-offset-checkpoint") == "0\n1\npayments 2 1\n");
     CHECK_FALSE(world.exists("recovery-point-offset-checkpoint"));
+    // What would say the same is not written again.
+    co_await world.disk().remove("/data/replication-offset-checkpoint");
+    co_await sleep_until(after(std::chrono::seconds(11)));
+    CHECK_FALSE(world.exists("replication-offset-checkpoint"));
+    log->append(batch_of({"b"}), LeaderEpoch(0));
+    co_await log->flush();
     co_await sleep_until(after(std::chrono::seconds(61)));
-    CHECK(world.file("recovery-point-offset-checkpoint") == "0\n1\npayments 2 1\n");
+    CHECK(world.file("recovery-point-offset-checkpoint") == "0\n1\npayments 2 2\n");
+    CHECK(world.file("replication-offset-checkpoint") == "0\n1\npayments 2 2\n");
     CHECK(world.exists("payments-2/leader-epoch-checkpoint"));
     co_await log->close();
     std::vector<PartitionPositions> all = co_await positions(*log, payments);

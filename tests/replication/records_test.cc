@@ -20,11 +20,15 @@ NewTopic orders(size_t partitions = 2) {
   return topic;
 }
 
+bool everywhere(const TopicImage&, PartitionId) { return true; }
+bool nowhere(const TopicImage&, PartitionId) { return false; }
+
 MetadataImage fold(const std::vector<Records>& all) {
   MetadataFold fold;
   int64_t offset = 0;
   for (const Records& records : all) {
     for (const MetadataRecord& record : records) fold.add(record, offset++);
+    fold.settle();
   }
   return fold.image();
 }
@@ -51,7 +55,7 @@ int version_of(const MetadataRecord& record) { return static_cast<int>(encode_re
 TEST_CASE("every record comes back as it was written") {
   Records all = create_topic(orders());
   for (const Records& more : {bootstrap_records(), registered(BrokerId(1)), unfence(BrokerId(1), 11),
-                              lead_all(fold({create_topic(orders())}), BrokerId(1)),
+                              lead_all(fold({create_topic(orders())}), BrokerId(1), everywhere),
                               change_configs({ResourceType::topic, "orders"}, {{"min.insync.replicas", "1"}})}) {
     all.insert(all.end(), more.begin(), more.end());
   }
@@ -162,7 +166,7 @@ TEST_CASE("a setting that is removed is gone, and a deleted topic takes its sett
 
 TEST_CASE("a stop gives up leadership and keeps the node eligible; the next start leads in a new epoch") {
   const std::vector<Records> begun = {registered(BrokerId(1)), unfence(BrokerId(1), 11), create_topic(orders(1))};
-  const Records stop = controlled_shutdown(fold(begun), BrokerId(1));
+  const Records stop = controlled_shutdown(fold(begun), BrokerId(1), everywhere);
   CHECK(kinds(stop) == std::vector<int>{17, 5, 17});
   CHECK(version_of(stop[0]) == 1);
   CHECK(version_of(stop[2]) == 0);
@@ -175,7 +179,7 @@ TEST_CASE("a stop gives up leadership and keeps the node eligible; the next star
   CHECK(without.elr == std::vector<BrokerId>{BrokerId(1)});
   CHECK(without.last_known_elr == std::vector<BrokerId>{BrokerId(1)});
   CHECK(down.brokers().at(BrokerId(1)).fenced);
-  stopped.push_back(lead_all(down, BrokerId(1)));
+  stopped.push_back(lead_all(down, BrokerId(1), nowhere));
   const MetadataImage again = fold(stopped);
   const PartitionImage& led = again.topic("orders")->partitions[0];
   CHECK(led.leader == BrokerId(1));
