@@ -127,7 +127,8 @@ TEST_CASE("a leader epoch of an empty partition lasts over a restart, one with r
     std::vector<int> found;
     broker.run([&]() -> Task<void> {
       Client client = co_await connected();
-      const protocol::MetadataRequest all;
+      protocol::MetadataRequest all;
+      all.topics = std::nullopt;
       const auto metadata = co_await client.call(all);
       for (const auto& partition : metadata.topics.at(0).partitions) {
         CHECK(partition.leader_id == BrokerId(1));
