@@ -161,3 +161,14 @@ class CpuAccount:
             "kernel_threads": kernel - self.kernel_before,
             "others": sum(seconds for pid, seconds in grown.items() if pid not in self.ours),
         }
+
+
+def wait_for_calm(broker, limit=0.06, seconds=5):
+    """Until processes other than ours leave the machine alone, but not for long: what stays is measured and told."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        account = CpuAccount(broker)
+        time.sleep(0.25)
+        use = account.use()
+        if use["others"] / use["wall"] / os.cpu_count() <= limit:
+            return

@@ -24,7 +24,7 @@ METHOD = """## How this is measured
 - **Pairs.** Sessions run in the order Millrace, Kafka, Kafka, Millrace; each on a fresh directory of the same file system. A figure is the median of its sessions, a ratio the
   median of the pairs, with the lowest and highest pair behind it: two pairs, unless said otherwise. Ratios count in Millrace's favour: 8 means eight times less CPU, or eight times
   more throughput; below 1 Kafka is better.
-- **Noise.** While a measurement runs, the time that unrelated processes used is measured, too. Above 6 % of the machine the row is marked *noisy*; it is not thrown away.
+- **Noise.** Before a measurement the others on the machine are given five seconds to come to rest; while it runs, the time that unrelated processes used is measured, too. Above 6 % of the machine the row is marked *noisy*; it is not thrown away.
 - **Kafka** runs with the heap and JVM options of its own start script (1 GB, G1), its default settings, and is warmed up with produce and fetch load before anything counts. A warm-up of
   seconds is short for a JVM that runs for weeks; each measurement has one more second of its own.
 - **Durability.** `written` answers when the operating system has the bytes, as Kafka always does. `durable` answers after they are synced; Kafka is then shown twice, with `flush.messages=1`

@@ -271,6 +271,8 @@ def session(kind, workloads, quick):
 
 def variants(workload, broker, quick):
     for name, settings in (workload.variants if broker.kind == "kafka" else PLAIN).items():
+        if broker.process:
+            brokers.wait_for_calm(broker)
         result = workload.measure(Run(broker, quick, settings))
         yield {
             "workload": workload.name, "variant": name if broker.kind == "kafka" else "millrace",
