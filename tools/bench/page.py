@@ -128,6 +128,8 @@ def page(files):
         command = REPRODUCE.get(data["name"]) or (f"tools/bench/compare {data['name']}" if data["name"] in ORDER[:6] else f"tools/bench/{data['name']}")
         lines += [f"{data['date']}{version}, {data['machine']}. Again: `{command}`", ""]
         lines += table(data) + [""]
+        if data.get("generator"):
+            lines += ["The generator itself used {} to {} CPU-s per GB, on the same processors.".format(*map(results.number, data["generator"])), ""]
         drawn = bar_figures(data) | curve_figures(data)
         for name, svg in drawn.items():
             figures[name] = svg

@@ -71,22 +71,28 @@ class Workload:
     own_broker: bool = False  # it starts brokers itself
 
 
+def moved(result, flow):
+    """What a run with one flow of data answers."""
+    return {"metrics": per_gigabyte(result, flow), "cpu": [result["cpu"]],
+            "generator": result["cpu"]["generator"] / (result[flow]["payload_bytes"] / 1e9)}
+
+
 def per_gigabyte(result, flow):
-    moved = result[flow]
-    gigabytes = moved["payload_bytes"] / 1e9
+    told = result[flow]
+    gigabytes = told["payload_bytes"] / 1e9
     broker, kernel = result["cpu"]["broker"], result["cpu"]["kernel_threads"]
     return {
         CPU: broker / gigabytes,
         CPU_ALL: (broker + kernel) / gigabytes,
-        CPU_RECORDS: broker / (moved["records"] / 1e6),
-        RATE: moved["mb_per_s"],
+        CPU_RECORDS: broker / (told["records"] / 1e6),
+        RATE: told["mb_per_s"],
     }
 
 
 def produce(*arguments, producers=4):
     def measure(run):
         result = run.rawgen(run.topic(), "--producers", producers, *arguments)
-        return {"metrics": per_gigabyte(result, "produced"), "cpu": [result["cpu"]]}
+        return moved(result, "produced")
     return measure
 
 
@@ -97,7 +103,7 @@ def catch_up(record):
         size = 200_000_000 if run.quick else 400_000_000
         run.rawgen(topic, "--producers", 4, "--record", record, "--batch", 65536, "--bytes", size, warm_up=0, seconds=20, delete=False)
         result = run.rawgen(topic, "--consumers", 4, "--record", record, "--again")
-        return {"metrics": per_gigabyte(result, "consumed"), "cpu": [result["cpu"]]}
+        return moved(result, "consumed")
     return measure
 
 
@@ -121,7 +127,7 @@ def cold(record):
         run.rawgen(topic, "--producers", 4, "--record", record, "--batch", 65536, "--bytes", size, warm_up=0, seconds=30, delete=False)
         run.broker.drop_caches()
         result = run.rawgen(topic, "--consumers", 4, "--record", record, "--until-end", warm_up=0, seconds=30)
-        return {"metrics": per_gigabyte(result, "consumed"), "cpu": [result["cpu"]]}
+        return moved(result, "consumed")
     return measure
 
 
@@ -278,5 +284,6 @@ def variants(workload, broker, quick):
             "workload": workload.name, "variant": name if broker.kind == "kafka" else "millrace",
             "metrics": [[*metric, value] for metric, value in result["metrics"].items()],
             "curves": result.get("curves", {}),
+            "generator": result.get("generator"),
             "foreign": max([cpu["others"] / cpu["wall"] / brokers.os.cpu_count() for cpu in result["cpu"]], default=0.0),
         }
