@@ -7,6 +7,7 @@
 
 #include "protocol/messages/headers.h"
 #include "protocol/messages/produce.h"
+#include "protocol/reader.h"
 #include "protocol/record_batch.h"
 
 namespace millrace::bench {
