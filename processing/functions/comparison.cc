@@ -302,6 +302,7 @@ void prepare_in(Binding& b, F unbox) {
 
 template <bool Is>
 void bind_in(Binding& b) {
+  if (b.count() < 2) b.refuse_count("2 or more");
   settle_nulls(b);
   std::vector<DataType> types;
   for (const ExprPtr& arg : b.args) {
@@ -350,6 +351,7 @@ void bind_in(Binding& b) {
 
 template <bool Is, bool Symmetric>
 void bind_between(Binding& b) {
+  if (b.count() != 3) b.refuse_count("3");
   settle_nulls(b);
   if (!comparable(b.arg(0), b.arg(1)) || !comparable(b.arg(0), b.arg(2))) {
     b.refuse("'<COMPARABLE_TYPE> BETWEEN <COMPARABLE_TYPE> AND <COMPARABLE_TYPE>'");

@@ -119,12 +119,15 @@ void bind_to_timestamp_ltz(Binding& b) {
   if (b.count() == 0 || b.count() > 3) b.refuse_count("1 to 3");
   if (b.arg(0).is_numeric()) {
     if (b.count() == 1) b.args.push_back(make_literal(Value::integer(3), DataType::integer().not_null()));
-    if (b.is_literal(1) && b.arg(1).is_integral() && b.literal(1).as_int() != 0 && b.literal(1).as_int() != 3) {
+    if (b.count() > 2) b.refuse_count("1 or 2");
+    if (!b.arg(1).is_integral()) b.refuse("TO_TIMESTAMP_LTZ(numeric, precision)");
+    if (b.is_literal(1) && b.literal(1).as_int() != 0 && b.literal(1).as_int() != 3) {
       b.refuse_text(java::validation,
                     fmt::format("The precision value '{}' for function TO_TIMESTAMP_LTZ(numeric, precision) is "
                                 "unsupported, the supported value is '0' for second or '3' for millisecond.",
                                 b.literal(1).as_int()));
     }
+    b.cast(1, DataType::integer());
     if (b.arg(0).is_approximate()) {
       b.cast(0, DataType::double_());
       b.kernel = lift<[](double v, int32_t precision) {

@@ -21,11 +21,22 @@ Rank::Rank(JobContext& job, const plan::Rank& node)
   if (node.inputs.front()->changelog == plan::Changelog::upsert) upsert_key_ = node.inputs.front()->upsert_key;
 }
 
+namespace {
+
+constexpr int64_t endless = std::numeric_limits<int64_t>::max();
+
+int64_t sum_or_endless(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? endless : sum;
+}
+
+}  // namespace
+
 Rank::Rank(JobContext& job, const plan::SortLimit& node)
     : Operator(job, 1),
       order_(node.order_by),
-      first_(node.offset + 1),
-      last_(node.fetch ? node.offset + *node.fetch : std::numeric_limits<int64_t>::max()),
+      first_(sum_or_endless(node.offset, 1)),
+      last_(node.fetch ? sum_or_endless(node.offset, *node.fetch) : endless),
       emit_rank_(false),
       emit_update_before_(node.emit_update_before && node.changelog != plan::Changelog::upsert),
       shifts_(node.offset > 0),

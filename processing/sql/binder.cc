@@ -273,7 +273,7 @@ TypedExpr Binder::bind_call(const Node& node) {
           node.pos);
     }
   }
-  if (node.op == "DOT") {
+  if (node.op == "DOT" && !node.operands.empty()) {
     TypedExpr row = bind(*node.operands[0]);
     int field = row->type.is(TypeRoot::row) ? row->type.field_index(node.text) : -1;
     if (field < 0) fail_validation(fmt::format("Unknown field '{}'", node.text), node.pos);

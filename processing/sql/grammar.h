@@ -67,7 +67,8 @@ class Grammar {
   DataType type();
   DataType type_without_suffix();
   DataType row_type();
-  int type_argument(int otherwise);
+  int type_argument(int otherwise, int least, int most, const char* what);
+  int limited_integer(int least, int most, const std::string& what);
   bool is_time_unit(size_t ahead = 0) const;
   TimeUnit time_unit();
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -218,6 +221,15 @@ std::string interval_unit_text(const Node& node) {
   return text;
 }
 
+std::optional<int64_t> whole_number(const Node& node) {
+  if (!node.is_literal(LiteralKind::exact)) return std::nullopt;
+  int64_t value = 0;
+  const char* end = node.text.data() + node.text.size();
+  const auto [stopped, error] = std::from_chars(node.text.data(), end, value);
+  if (error != std::errc() || stopped != end) return std::nullopt;
+  return value;
+}
+
 std::optional<int64_t> interval_millis(const Node& node) {
   if (!node.is_literal(LiteralKind::interval)) return std::nullopt;
   Interval interval = read_interval(node);
@@ -236,8 +248,11 @@ processing::ExprPtr literal_expr(const Node& node) {
       return make_literal(Value::boolean(node.text == "TRUE"), DataType::boolean().not_null(), at);
     case LiteralKind::exact:
       return exact_literal(node, at);
-    case LiteralKind::approximate:
-      return make_literal(Value::double_(std::stod(node.text)), DataType::double_().not_null(), at);
+    case LiteralKind::approximate: {
+      const double value = std::strtod(node.text.c_str(), nullptr);  // too small to tell from zero is zero
+      if (std::isinf(value)) fail_validation(fmt::format("Numeric literal '{}' out of range", node.text), node.pos);
+      return make_literal(Value::double_(value), DataType::double_().not_null(), at);
+    }
     case LiteralKind::string:
       return make_literal(Value::text(text), DataType::character(utf16_length(text)).not_null(), at);
     case LiteralKind::binary: {

@@ -140,9 +140,9 @@ class MatchBinder {
       row.kind = node.op == "FIRST" ? Slot::Kind::first : Slot::Kind::last;
       row.value = over_row(*node.operands[0], row.variable);
       if (node.operands.size() > 1) {
-        if (!node.operands[1]->is_literal(LiteralKind::exact))
-          fail_validation(fmt::format("{} takes a constant offset", node.op), node.pos);
-        row.offset = std::stoll(node.operands[1]->text);
+        const std::optional<int64_t> offset = whole_number(*node.operands[1]);
+        if (!offset) fail_validation(fmt::format("{} takes a constant offset", node.op), node.pos);
+        row.offset = *offset;
       }
       row.current_row = row.variable == current_;
       row.type = row.value->type.with_nullable(true);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "processing/sql/literals.h"
 #include "processing/sql/planner.h"
@@ -111,7 +112,7 @@ bool read_bound(const TypedExpr& expr, int rank, Bound& bound) {
   }
   if (!is_rank(left)) return false;
   std::optional<int64_t> n = constant(right);
-  if (!n) return false;
+  if (!n || *n == std::numeric_limits<int64_t>::max() || *n == std::numeric_limits<int64_t>::min()) return false;
   if (op == "=") {
     at_least(*n);
     at_most(*n);
@@ -203,9 +204,8 @@ Relation Planner::over(Relation input, const Scope& scope, const Select& select,
       } else if (frame.lower == WindowFrame::Bound::preceding) {
         std::optional<int64_t> millis = interval_millis(*frame.lower_offset);
         if (frame.rows) {
-          if (!frame.lower_offset->is_literal(LiteralKind::exact))
-            fail_validation("ROWS takes a whole number", frame.lower_offset->pos);
-          node->preceding = std::stoll(frame.lower_offset->text);
+          node->preceding = whole_number(*frame.lower_offset);
+          if (!node->preceding) fail_validation("ROWS takes a whole number", frame.lower_offset->pos);
         } else {
           if (!millis) fail_validation("RANGE takes an interval of days or less", frame.lower_offset->pos);
           node->preceding = *millis;

@@ -969,9 +969,15 @@ void Grammar::json_behaviors(Node& call) {
   }
 }
 
-int Grammar::type_argument(int otherwise) {
+int Grammar::limited_integer(int least, int most, const std::string& what) {
+  const long long value = integer();
+  if (value < least || value > most) fail_flink_validation(what + " (both inclusive).");
+  return static_cast<int>(value);
+}
+
+int Grammar::type_argument(int otherwise, int least, int most, const char* what) {
   if (!accept_symbol("(")) return otherwise;
-  int result = static_cast<int>(integer());
+  int result = limited_integer(least, most, fmt::format("{} must be between {} and {}", what, least, most));
   expect_symbol(")");
   return result;
 }
@@ -1033,8 +1039,11 @@ DataType Grammar::type_without_suffix() {
     int precision = 10;
     int scale = 0;
     if (accept_symbol("(")) {
-      precision = static_cast<int>(integer());
-      if (accept_symbol(",")) scale = static_cast<int>(integer());
+      precision = limited_integer(1, max_decimal_precision, "Decimal precision must be between 1 and 38");
+      if (accept_symbol(",")) {
+        scale = limited_integer(0, precision,
+                                fmt::format("Decimal scale must be between 0 and the precision {}", precision));
+      }
       expect_symbol(")");
     }
     return DataType::decimal(precision, scale);
@@ -1042,20 +1051,22 @@ DataType Grammar::type_without_suffix() {
   if (upper == "STRING") return DataType::string();
   if (upper == "BYTES") return DataType::bytes();
   if (upper == "VARCHAR" || ((upper == "CHAR" || upper == "CHARACTER") && accept("VARYING")))
-    return DataType::varchar(type_argument(max_length));
-  if (upper == "CHAR" || upper == "CHARACTER") return DataType::character(type_argument(1));
+    return DataType::varchar(type_argument(max_length, 1, max_length, "Variable character string length"));
+  if (upper == "CHAR" || upper == "CHARACTER")
+    return DataType::character(type_argument(1, 1, max_length, "Character string length"));
   if (upper == "VARBINARY" || (upper == "BINARY" && accept("VARYING")))
-    return DataType::varbinary(type_argument(max_length));
-  if (upper == "BINARY") return DataType::binary(type_argument(1));
+    return DataType::varbinary(type_argument(max_length, 1, max_length, "Variable binary string length"));
+  if (upper == "BINARY") return DataType::binary(type_argument(1, 1, max_length, "Binary string length"));
   if (upper == "DATE") return DataType::date();
   if (upper == "TIME") {
-    int precision = type_argument(0);
+    int precision = type_argument(0, 0, 9, "Time precision");
     accept_words({"WITHOUT", "TIME", "ZONE"});
     return DataType::time(precision);
   }
-  if (upper == "TIMESTAMP_LTZ") return DataType::timestamp_ltz(type_argument(6));
+  if (upper == "TIMESTAMP_LTZ")
+    return DataType::timestamp_ltz(type_argument(6, 0, 9, "Timestamp with local time zone precision"));
   if (upper == "TIMESTAMP") {
-    int precision = type_argument(6);
+    int precision = type_argument(6, 0, 9, "Timestamp precision");
     if (accept_words({"WITH", "LOCAL", "TIME", "ZONE"})) return DataType::timestamp_ltz(precision);
     accept_words({"WITHOUT", "TIME", "ZONE"});
     return DataType::timestamp(precision);

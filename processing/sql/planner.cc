@@ -48,7 +48,24 @@ int find_output(const std::vector<TypedExpr>& outputs, int column) {
   return -1;
 }
 
+// ORDER BY 2: the index of the column it counts.
+int ordinal(const Node& node, size_t columns) {
+  const std::optional<int64_t> place = whole_number(node);
+  if (!place || *place < 1 || *place > static_cast<int64_t>(columns)) fail_validation("Ordinal out of range", node.pos);
+  return static_cast<int>(*place) - 1;
+}
+
 }  // namespace
+
+TypedExpr checked_condition(TypedExpr condition, const char* clause) {
+  const SourcePosition& at = condition->position;
+  if (condition->type.is(TypeRoot::null)) return make_literal(Value(), DataType::boolean(), at);
+  if (!condition->type.is(TypeRoot::boolean)) {
+    fail_validation(fmt::format("{} clause must be a condition", clause),
+                    {at.line, at.column, at.end_line, at.end_column});
+  }
+  return condition;
+}
 
 plan::Changelog merge_changelogs(const std::vector<plan::NodePtr>& inputs) {
   plan::Changelog result = plan::Changelog::insert_only;
@@ -103,10 +120,7 @@ Relation Planner::query_body(const Query& query, const Scope* outer, const std::
       scope.columns = result.node->schema;
       TypedExpr key;
       if (item.expr->is_literal(LiteralKind::exact)) {
-        int ordinal = std::stoi(item.expr->text) - 1;
-        if (ordinal < 0 || ordinal >= static_cast<int>(scope.columns.size()))
-          fail_validation("Ordinal out of range", item.expr->pos);
-        key = column_of(*result.node, ordinal);
+        key = column_of(*result.node, ordinal(*item.expr, scope.columns.size()));
       } else {
         key = Binder(scope).bind(*item.expr);
       }
@@ -129,7 +143,11 @@ Relation Planner::query_body(const Query& query, const Scope* outer, const std::
 
 // Streams can only be sorted by time, or by anything when a LIMIT keeps the result small.
 Relation Planner::sort_and_limit(Relation input, const Query& query, const std::vector<plan::SortKey>& sort) {
-  auto count = [](const NodePtr& node) { return std::stoll(node->text); };
+  auto count = [](const NodePtr& node) {
+    const std::optional<int64_t> value = whole_number(*node);
+    if (!value) fail_validation(fmt::format("Numeric literal '{}' out of range", node->text), node->pos);
+    return *value;
+  };
   if (query.fetch == nullptr && query.offset == nullptr) {
     if (sort.empty()) return input;
     const DataType& first = input.node->schema[static_cast<size_t>(sort[0].column)].type;
@@ -276,9 +294,7 @@ Relation Planner::select(const Query& query, const Scope* outer, const std::vect
     const Node& expr = *item.expr;
     int index = -1;
     if (expr.is_literal(LiteralKind::exact)) {
-      index = std::stoi(expr.text) - 1;
-      if (index < 0 || index >= static_cast<int>(columns.items.size() - columns.hidden))
-        fail_validation("Ordinal out of range", expr.pos);
+      index = ordinal(expr, columns.items.size() - columns.hidden);
     }
     for (size_t i = 0; i < columns.items.size() && index < 0; ++i) {
       bool by_name =
@@ -338,6 +354,7 @@ Relation Planner::filter(Relation input, const Scope& scope, const Node& conditi
 // Puts a condition on top; an adjacent Calc takes it in, and a ranking below may take its bounds from it.
 Relation Planner::filter_by(Relation input, TypedExpr condition) {
   if (condition == nullptr) return input;
+  condition = checked_condition(std::move(condition), "WHERE");
   if (auto join = joins_.find(input.node.get()); join != joins_.end()) {
     JoinParts parts = join->second;
     // Over the join's inputs the times are still time attributes.

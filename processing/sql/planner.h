@@ -182,6 +182,8 @@ TypedExpr column_of(const plan::Node& node, int index, SourcePosition where = {}
 TypedExpr substitute(const TypedExpr& expr, const std::vector<TypedExpr>& outputs);
 std::vector<TypedExpr> conjuncts(const TypedExpr& condition);
 TypedExpr conjunction(const std::vector<TypedExpr>& conditions);
+// What a WHERE or ON may ask: a BOOLEAN. A bare NULL becomes one; anything else is refused.
+TypedExpr checked_condition(TypedExpr condition, const char* clause);
 // The same without being a time attribute.
 TypedExpr materialized(TypedExpr expr);
 

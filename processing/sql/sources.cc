@@ -555,7 +555,7 @@ Planner::FromResult Planner::from_unnest(const TableRef& table, FromResult left,
   result.scope.tables.push_back({table.alias, {}, first, static_cast<int>(fields.size())});
   result.scope.hidden.resize(node->schema.size());
   if (condition != nullptr) {
-    TypedExpr typed = Binder(result.scope).bind(*condition);
+    TypedExpr typed = checked_condition(Binder(result.scope).bind(*condition), "ON");
     bool always =
         typed->kind == processing::Expr::Kind::literal && !typed->literal.is_null() && typed->literal.as_bool();
     if (!always) {

@@ -177,20 +177,23 @@ std::string call(const Node& node) {
     if (args.size() == 3) result += " ESCAPE " + operand(*args[2], own);
     return result;
   }
-  if (op == "ITEM") return unparse(*args[0]) + "[" + unparse(*args[1]) + "]";
-  if (op == "DOT") return unparse(*args[0]) + "." + quote_identifier(node.text);
+  // These are written in their own way, unless somebody calls a function of that name with other arguments.
+  const size_t count = args.size();
+  if (op == "ITEM" && count == 2) return unparse(*args[0]) + "[" + unparse(*args[1]) + "]";
+  if (op == "DOT" && count == 1) return unparse(*args[0]) + "." + quote_identifier(node.text);
   if (op == "ARRAY" || op == "MAP" || op == "MULTISET") return op + "[" + list(args) + "]";
-  if (op == "EXISTS") return "EXISTS " + unparse(*args[0]);
-  if (op == "EXTRACT") return "EXTRACT(" + args[0]->text + " FROM " + unparse(*args[1]) + ")";
-  if ((op == "FLOOR" || op == "CEIL") && args.size() == 2)
-    return op + "(" + unparse(*args[0]) + " TO " + args[1]->text + ")";
-  if (op == "POSITION") return "POSITION(" + unparse(*args[0]) + " IN " + unparse(*args[1]) + ")";
-  if (op == "TRIM") return "TRIM(" + args[0]->text + " " + unparse(*args[1]) + " FROM " + unparse(*args[2]) + ")";
-  if (op == "SUBSTRING")
+  if (op == "EXISTS" && count == 1) return "EXISTS " + unparse(*args[0]);
+  if (op == "EXTRACT" && count == 2) return "EXTRACT(" + args[0]->text + " FROM " + unparse(*args[1]) + ")";
+  if ((op == "FLOOR" || op == "CEIL") && count == 2) return op + "(" + unparse(*args[0]) + " TO " + args[1]->text + ")";
+  if (op == "POSITION" && count == 2) return "POSITION(" + unparse(*args[0]) + " IN " + unparse(*args[1]) + ")";
+  if (op == "TRIM" && count == 3)
+    return "TRIM(" + args[0]->text + " " + unparse(*args[1]) + " FROM " + unparse(*args[2]) + ")";
+  if (op == "SUBSTRING" && count >= 2)
     return "SUBSTRING(" + unparse(*args[0]) + " FROM " + unparse(*args[1]) +
-           (args.size() > 2 ? " FOR " + unparse(*args[2]) : "") + ")";
-  if (op == "MINUS_DATE") return "(" + unparse(*args[0]) + " - " + unparse(*args[1]) + ") " + qualifier(*args[2]);
-  if (op == "=>") return node.text + " => " + unparse(*args[0]);
+           (count > 2 ? " FOR " + unparse(*args[2]) : "") + ")";
+  if (op == "MINUS_DATE" && count == 3)
+    return "(" + unparse(*args[0]) + " - " + unparse(*args[1]) + ") " + qualifier(*args[2]);
+  if (op == "=>" && count == 1) return node.text + " => " + unparse(*args[0]);
   if (op == "TABLE") {
     std::string result =
         node.query != nullptr ? "TABLE (" + unparse(*node.query) + ")" : "TABLE " + names(node.name.parts, ".");

@@ -95,6 +95,7 @@ TEST_CASE("text that does not parse as a timestamp gives NULL") {
   CHECK(shown(call("TO_DATE", {s("20240102"), s("yyyyMMdd")})) == "2024-01-02");
   CHECK(type_of(call("TO_TIMESTAMP", {s("x")})) == "TIMESTAMP(3)");
   CHECK(type_of(call("TO_TIMESTAMP_LTZ", {i(0), i(3)})) == "TIMESTAMP_LTZ(3)");
+  CHECK(shown(call("TO_TIMESTAMP_LTZ", {i(1), call("ABS", {l(0)})})) == "1970-01-01 00:00:01.000");
 }
 
 TEST_CASE("Unix time") {

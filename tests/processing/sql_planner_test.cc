@@ -113,6 +113,9 @@ TEST_CASE("ROW_NUMBER with a bound is a ranking, a deduplication, or a ranking i
       kTumble + ") WHERE rn <= 2");
   CHECK(find(windowed, plan::Kind::window_rank) != nullptr);
   CHECK(windowed->changelog == plan::Changelog::insert_only);
+  // A bound beyond all numbers is a condition like any other.
+  plan::NodePtr beyond = ranked("price DESC", "rn <= 3 AND rn > 9223372036854775807");
+  CHECK(static_cast<const plan::Rank*>(find(beyond, plan::Kind::rank))->first == 1);
 }
 
 TEST_CASE("the conditions of a join choose its operator") {
@@ -145,6 +148,68 @@ TEST_CASE("names that do not exist are refused where they stand") {
         "Object 'nowhere' not found @ From line 1, column 15 to line 1, column 21");
   CHECK(world.refusal("SELECT item, COUNT(*) FROM bid GROUP BY price") ==
         "Expression 'item' is not being grouped @ From line 1, column 8 to line 1, column 11");
+}
+
+TEST_CASE("what is no condition does not filter") {
+  World world;
+  world.table("lists", "id INT, l ARRAY<INT>");
+  const std::string refused = "WHERE clause must be a condition";
+  CHECK(world.refusal("SELECT item FROM bid WHERE price").starts_with(refused));
+  CHECK(world.refusal("SELECT item FROM bid WHERE price NOT IN (SELECT price FROM bid WHERE price)")
+            .starts_with(refused));
+  CHECK(world.refusal("SELECT id FROM lists LEFT JOIN UNNEST(l) AS t (e) ON 1")
+            .starts_with("ON clause must be a condition"));
+  plan::NodePtr root = world.plan("SELECT item FROM bid WHERE NULL");
+  const auto* calc = static_cast<const plan::Calc*>(find(root, plan::Kind::calc));
+  REQUIRE(calc != nullptr);
+  CHECK(calc->condition->type.is(TypeRoot::boolean));
+}
+
+TEST_CASE("a type has no more digits, characters or fractions than there can be") {
+  World world;
+  const auto refusal = [&](const std::string& type) {
+    return world.refusal("SELECT CAST(price AS " + type + ") FROM bid");
+  };
+  CHECK(refusal("DECIMAL(38, 38)") == "accepted");
+  CHECK(refusal("DECIMAL(39, 0)") == "Decimal precision must be between 1 and 38 (both inclusive).");
+  CHECK(refusal("DECIMAL(4294967297, 0)") == "Decimal precision must be between 1 and 38 (both inclusive).");
+  CHECK(refusal("DECIMAL(3, 4)") == "Decimal scale must be between 0 and the precision 3 (both inclusive).");
+  CHECK(refusal("TIMESTAMP(10)") == "Timestamp precision must be between 0 and 9 (both inclusive).");
+  CHECK(refusal("CHAR(0)") == "Character string length must be between 1 and 2147483647 (both inclusive).");
+  CHECK(refusal("VARCHAR(2147483648)") ==
+        "Variable character string length must be between 1 and 2147483647 (both inclusive).");
+}
+
+TEST_CASE("an operator's name called as a function takes as many arguments as the operator") {
+  World world;
+  for (const char* call : {"BETWEEN()", "IN()", "BETWEEN(price)", "IN(price)", "DOT()"})
+    CHECK(world.refusal(std::string("SELECT ") + call + " FROM bid") != "accepted");
+  for (const char* name : {"MINUS_DATE", "ITEM", "DOT", "EXTRACT", "POSITION", "SUBSTRING"})
+    CHECK(world.refusal(std::string("SELECT SUM(price) OVER (PARTITION BY ") + name + "(item) ORDER BY ts) FROM bid") !=
+          "accepted");
+}
+
+TEST_CASE("numbers that are too large are refused where they stand, too small ones are zero") {
+  World world;
+  const std::string large = "99999999999999999999";
+  CHECK(world.refusal("SELECT 1e400 FROM bid") ==
+        "Numeric literal '1e400' out of range @ From line 1, column 8 to line 1, column 12");
+  CHECK(world.refusal("SELECT 1e-400, 1e-310 FROM bid") == "accepted");
+  CHECK(
+      world.refusal("SELECT item FROM bid LIMIT " + large).starts_with("Numeric literal '" + large + "' out of range"));
+  CHECK(world.refusal("SELECT item FROM bid LIMIT 1.5").starts_with("Numeric literal '1.5' out of range"));
+  CHECK(world.refusal("SELECT item FROM bid LIMIT 9223372036854775807 OFFSET 9223372036854775807") == "accepted");
+  CHECK(world.refusal("SELECT item FROM bid ORDER BY " + large + " LIMIT 1").starts_with("Ordinal out of range"));
+  CHECK(world.refusal("SELECT item FROM bid UNION ALL SELECT item FROM bid ORDER BY " + large + " LIMIT 1")
+            .starts_with("Ordinal out of range"));
+  CHECK(
+      world
+          .refusal("SELECT SUM(price) OVER (ORDER BY ts ROWS BETWEEN " + large + " PRECEDING AND CURRENT ROW) FROM bid")
+          .starts_with("ROWS takes a whole number"));
+  CHECK(world
+            .refusal("SELECT * FROM bid MATCH_RECOGNIZE (ORDER BY ts MEASURES LAST(a.price, " + large +
+                     ") AS p PATTERN (a) DEFINE a AS a.price > 1) AS m")
+            .starts_with("LAST takes a constant offset"));
 }
 
 TEST_CASE("a sink takes what its columns can hold, and updates only when it can keep them") {
