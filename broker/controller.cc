@@ -73,6 +73,7 @@ Task<void> Controller::start() {
     gate_.spawn(watch_directory(dir.get()));
   }
   gate_.spawn(keep_retention());
+  gate_.spawn(open_all_expected(true));
   started_ = true;
 }
 
@@ -130,18 +131,15 @@ Task<void> Controller::register_broker() {
 Task<void> Controller::open_partitions() {
   co_await set_aside_strays();
   const auto has_records = [this](const replication::TopicImage& topic, PartitionId partition) {
-    const Storage::Found* found = storage_.found(topic.name, partition);
-    return found != nullptr && found->id == topic.id;
+    return storage_.found(topic.name, partition) != nullptr;
   };
   replication::Records leads = replication::lead_all(log_->image(), broker_.id(), has_records);
-  co_await log_->append(std::move(leads));
-  // Lookups while opening go through the image.
-  co_await publish();
-  const Image image = broker_.image();
+  co_await append_all(std::move(leads));
   replication::Records assignments;
+  std::map<Shard*, std::vector<Partitions::Expected>> expected;
   size_t count = 0;
-  size_t opened = 0;
-  for (const auto& [name, topic] : image->topics()) {
+  size_t on_disk = 0;
+  for (const auto& [name, topic] : log_->image().topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const replication::PartitionImage& partition = topic->partitions[i];
       const auto replica = std::ranges::find(partition.replicas, broker_.id());
@@ -160,23 +158,25 @@ Task<void> Controller::open_partitions() {
       if (dir_id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir_id));
       ++count;
       if (found == nullptr) continue;
-      co_await open_partition(topic, id, *dir);
-      ++opened;
+      expected[&broker_.owner(topic->id, id)].push_back({topic->id, id, dir});
+      ++on_disk;
     }
   }
   storage_.forget_found();
-  co_await log_->append(std::move(assignments));
+  co_await append_all(std::move(assignments));
   for (Shard* shard : broker_.shards()) {
-    auto allow = [this]() -> Task<void> {
-      broker_.partitions().make_with(
-          [this](const TopicId& topic, PartitionId partition) { return make_partition(topic, partition); });
+    auto expect = [this, &mine = expected[shard]]() -> Task<void> {
+      Partitions& partitions = broker_.partitions();
+      partitions.make_with([this](const TopicId& topic, PartitionId id) { return make_partition(topic, id); });
+      partitions.open_with(
+          [this](TopicId topic, PartitionId id, log::LogDirectory& dir) { return open_partition(topic, id, dir); });
+      for (const Partitions::Expected& each : mine) partitions.expect(each.topic, each.partition, *each.dir);
       co_return;
     };
-    co_await on(*shard, std::move(allow));
+    co_await on(*shard, std::move(expect));
   }
   if (count > 0) {
-    log_info("Opened " + std::to_string(opened) + " partitions of " + std::to_string(count) +
-             "; the others are empty so far");
+    log_info("Serving " + std::to_string(count) + " partitions, " + std::to_string(on_disk) + " of them with records");
   }
 }
 
@@ -185,28 +185,84 @@ Task<void> Controller::set_aside_strays() {
   for (const auto& dir : storage_.dirs()) {
     for (const log::FoundPartition& found : dir->partitions()) {
       const replication::Topic topic = log_->image().topic(found.name.topic);
-      const bool known =
-          topic && topic->id == found.id && static_cast<size_t>(found.name.partition.value) < topic->partitions.size();
+      const bool known = topic && (found.id.is_zero() || topic->id == found.id) &&
+                         static_cast<size_t>(found.name.partition.value) < topic->partitions.size();
       if (known) continue;
-      log_warn("Found stray log dir " + dir->partition_path(found.name) +
-               ": the metadata does not know it; it is kept under a name ending in -stray");
       co_await dir->set_aside_stray(found.name);
+      log_warn(dir->warnings().back());
+      storage_.forget(found.name);
     }
   }
 }
 
-Task<void> Controller::open_partition(replication::Topic topic, PartitionId id, log::LogDirectory& dir) {
+Task<Controller::Claim> Controller::claim(TopicPartition name, TopicId topic, log::LogDirectory& dir) {
+  Claim claim;
+  if (dir.offline()) co_return claim;
+  const std::optional<TopicId> id = co_await dir.topic_id_of(name);
+  claim.stray = id != topic;
+  if (claim.stray) {
+    co_await dir.set_aside_stray(name);
+    log_warn(dir.warnings().back());
+  } else {
+    claim.state = dir.open_state(name);
+  }
+  co_return claim;
+}
+
+// On the partition's shard. What is wrong with its files takes the directory offline, as a failing disk does.
+Task<std::shared_ptr<Partition>> Controller::open_partition(TopicId topic_id, PartitionId id, log::LogDirectory& dir) {
+  const Image image = broker_.image();
+  const replication::Topic topic = image->topic(topic_id);
+  if (!topic) co_return nullptr;
   const TopicPartition name{topic->name, id};
-  const LeaderEpoch epoch = topic->partitions[static_cast<size_t>(id.value)].leader_epoch;
-  const ConfigLayers layers = config_layers(broker_.config(), log_->image());
-  const log::LogConfig config =
-      log_config(log_->image().settings({replication::ResourceType::topic, topic->name}), layers);
-  auto open = [this, topic, name, epoch, config, &dir]() -> Task<void> {
-    std::unique_ptr<log::Log> log = co_await dir.open_log(name, topic->id, config);
+  std::string failure;
+  try {
+    auto ask = [this, &name, topic_id, &dir] { return claim(name, topic_id, dir); };
+    const Claim claimed = co_await on(broker_.first_shard(), std::move(ask));
+    if (claimed.stray) co_return make_partition(topic_id, id);
+    if (!claimed.state) co_return nullptr;
+    const log::LogConfig config =
+        log_config(image->settings({replication::ResourceType::topic, topic->name}), broker_.layers());
+    std::unique_ptr<log::Log> log = co_await dir.open_log(name, topic_id, config, *claimed.state);
+    const LeaderEpoch epoch = topic->partitions[static_cast<size_t>(id.value)].leader_epoch;
     log->begin_epoch(epoch);
-    broker_.partitions().add(std::make_shared<Partition>(name, std::move(log), epoch, broker_.durability()));
-  };
-  co_await on(broker_.owner(topic->id, id), std::move(open));
+    co_return std::make_shared<Partition>(name, std::move(log), epoch, broker_.durability());
+  } catch (const DiskError& error) {
+    failure = error.what();
+  } catch (const log::CorruptLog& error) {
+    failure = error.what();
+  }
+  broker_.first_shard().post([&dir, failure] { dir.fail(failure); });
+  co_return nullptr;
+}
+
+// What nobody asks for is opened all the same, in the end: for retention, and to know early what is wrong with it.
+Task<void> Controller::open_all_expected(bool gently) {
+  constexpr int at_once = 16;
+  constexpr std::chrono::milliseconds pause(2);
+  for (Shard* shard : broker_.shards()) {
+    auto list = [this]() -> Task<std::vector<Partitions::Expected>> { co_return broker_.partitions().expected(); };
+    const std::vector<Partitions::Expected> all = co_await on(*shard, std::move(list));
+    for (size_t i = 0; i < all.size(); i += at_once) {
+      if (gently && stopping_) co_return;
+      auto open = [this, &all, i]() -> Task<void> {
+        for (size_t k = i; k < std::min(all.size(), i + at_once); ++k) {
+          co_await broker_.partitions().open(all[k].topic, all[k].partition);
+        }
+      };
+      co_await on(*shard, std::move(open));
+      if (gently && i + at_once < all.size()) co_await stop_.wait(after(pause));
+    }
+  }
+}
+
+Task<void> Controller::append_all(replication::Records records) {
+  for (size_t i = 0; i < records.size(); i += most_partitions_at_once) {
+    const auto first = records.begin() + static_cast<ptrdiff_t>(i);
+    const auto last = records.begin() + static_cast<ptrdiff_t>(std::min(records.size(), i + most_partitions_at_once));
+    replication::Records some(std::make_move_iterator(first), std::make_move_iterator(last));
+    co_await log_->append(std::move(some));
+  }
 }
 
 // On the shard of whoever asks first: the image and the directories' names are all it needs.
@@ -426,8 +482,11 @@ Task<void> Controller::remove_partitions(replication::Topic topic) {
     using Written = std::vector<std::pair<log::LogDirectory*, TopicPartition>>;
     auto close = [this, topic]() -> Task<Written> {
       Written written;
-      const std::vector<std::shared_ptr<Partition>> removed = broker_.partitions().remove(topic->id);
-      for (const std::shared_ptr<Partition>& partition : removed) {
+      const Partitions::Removed removed = co_await broker_.partitions().remove(topic->id);
+      for (const Partitions::Expected& each : removed.expected) {
+        written.emplace_back(each.dir, TopicPartition{topic->name, each.partition});
+      }
+      for (const std::shared_ptr<Partition>& partition : removed.at_hand) {
         try {
           co_await partition->close();
         } catch (const DiskError& error) {
@@ -593,6 +652,10 @@ Task<std::unordered_set<TopicPartition>> Controller::written_partitions() {
       for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
         if (partition->log().on_disk()) mine.push_back(partition->name());
       }
+      for (const Partitions::Expected& each : broker_.partitions().expected()) {
+        const replication::Topic topic = broker_.image()->topic(each.topic);
+        if (topic) mine.push_back({topic->name, each.partition});
+      }
       co_return mine;
     };
     std::vector<TopicPartition> mine = co_await on(*shard, std::move(collect));
@@ -640,16 +703,25 @@ Task<bool> Controller::close_partitions() {
   bool clean = true;
   for (Shard* shard : broker_.shards()) {
     auto close = [this]() -> Task<bool> {
+      const std::vector<std::shared_ptr<Partition>> all = broker_.partitions().all();
       bool good = true;
-      for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
-        try {
-          if (partition->log().failed()) good = false;
-          co_await partition->close();
-        } catch (const DiskError& error) {
-          log_error("Closing " + log::directory_name(partition->name()) + ": " + error.what());
-          good = false;
+      size_t next = 0;
+      const auto close_some = [&]() -> Task<void> {
+        while (next < all.size()) {
+          const std::shared_ptr<Partition> partition = all[next++];
+          try {
+            if (partition->log().failed()) good = false;
+            co_await partition->close();
+          } catch (const DiskError& error) {
+            log_error("Closing " + log::directory_name(partition->name()) + ": " + error.what());
+            good = false;
+          }
         }
-      }
+      };
+      // Each waits for the disk most of the time.
+      Gate closers;
+      for (int i = 0; i < 32; ++i) closers.spawn(close_some());
+      co_await closers.close();
       co_return good;
     };
     const bool good = co_await on(*shard, std::move(close));
@@ -658,12 +730,40 @@ Task<bool> Controller::close_partitions() {
   co_return clean;
 }
 
+// Logs of a directory that was not left cleanly, which nobody has looked at since, forbid the marker of a clean stop.
+// A few are looked at now; many would keep whoever waits for the stop waiting.
+Task<void> Controller::recover_the_last() {
+  constexpr size_t a_few = 1000;
+  size_t left = 0;
+  for (Shard* shard : broker_.shards()) {
+    auto count = [this]() -> Task<size_t> { co_return broker_.partitions().expected().size(); };
+    left += co_await on(*shard, std::move(count));
+  }
+  const bool all_clean = std::ranges::all_of(storage_.dirs(), &log::LogDirectory::clean_shutdown,
+                                             [](const auto& dir) -> log::LogDirectory& { return *dir; });
+  if (!all_clean && left <= a_few) co_await open_all_expected(false);
+}
+
+Task<bool> Controller::all_recovered(const log::LogDirectory& dir) {
+  if (dir.clean_shutdown()) co_return true;
+  for (Shard* shard : broker_.shards()) {
+    auto count = [this, &dir]() -> Task<bool> {
+      co_return std::ranges::none_of(broker_.partitions().expected(),
+                                     [&](const Partitions::Expected& each) { return each.dir == &dir; });
+    };
+    const bool none = co_await on(*shard, std::move(count));
+    if (!none) co_return false;
+  }
+  co_return true;
+}
+
 Task<void> Controller::stop() {
   stopping_ = true;
   stop_.notify();
   for (const auto& dir : storage_.dirs()) dir->state_changed().notify();
   co_await gate_.close();
   co_await take_turn();
+  if (started_) co_await recover_the_last();
   // A start that broke off has not read every log: the next one must look at them as after a crash.
   bool clean = started_;
   try {
@@ -673,7 +773,7 @@ Task<void> Controller::stop() {
         return written.contains(TopicPartition{topic.name, partition});
       };
       replication::Records records = replication::controlled_shutdown(log_->image(), broker_.id(), has_records);
-      co_await log_->append(std::move(records));
+      co_await append_all(std::move(records));
     }
   } catch (const DiskError& error) {
     log_error(std::string("The metadata log failed: ") + error.what());
@@ -686,7 +786,13 @@ Task<void> Controller::stop() {
     for (const auto& dir : storage_.dirs()) {
       if (!clean) break;
       std::vector<log::PartitionPositions> last = co_await positions(dir.get());
-      co_await dir->close(broker_epoch_, std::move(last));
+      const bool recovered = co_await all_recovered(*dir);
+      if (recovered) {
+        co_await dir->close(broker_epoch_, std::move(last));
+      } else {
+        log_warn("Not every log in " + dir->path() + " has been recovered: the next start goes on with it");
+        co_await dir->checkpoint(std::move(last));
+      }
     }
   } catch (const DiskError& error) {
     log_error(std::string("Shutting down: ") + error.what());

@@ -89,16 +89,27 @@ class Controller {
   Task<void> register_broker();
   Task<void> open_partitions();
   Task<void> set_aside_strays();
-  Task<void> open_partition(replication::Topic topic, PartitionId partition, log::LogDirectory& dir);
+  Task<std::shared_ptr<Partition>> open_partition(TopicId topic, PartitionId partition, log::LogDirectory& dir);
+  // Where a partition that is to be opened stands; nothing when it cannot be, or is a stray.
+  struct Claim {
+    std::optional<log::OpenState> state;
+    bool stray = false;
+  };
+  Task<Claim> claim(TopicPartition name, TopicId topic, log::LogDirectory& dir);
+  Task<void> open_all_expected(bool gently);
   std::shared_ptr<Partition> make_partition(const TopicId& topic, PartitionId partition);
   std::vector<Uuid> choose_directories(size_t count);
   Task<std::unordered_set<TopicPartition>> written_partitions();
   Task<void> publish();
+  // As several batches: a reader of the log must hold a whole one.
+  Task<void> append_all(replication::Records records);
   Task<void> remove_partitions(replication::Topic topic);
   Task<void> keep_retention();
   // Of every partition that lies in `dir`.
   Task<std::vector<log::PartitionPositions>> positions(const log::LogDirectory* dir);
   Task<bool> close_partitions();
+  Task<void> recover_the_last();
+  Task<bool> all_recovered(const log::LogDirectory& dir);
   Task<void> watch_directory(log::LogDirectory* dir);
   TopicOutcome check_wish(const TopicWish& wish, const std::map<std::string, std::string>& similar,
                           std::vector<std::vector<BrokerId>>& replicas) const;

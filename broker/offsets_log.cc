@@ -33,7 +33,7 @@ Task<groups::OffsetsLog::Appended> PartitionOffsetsLog::append(PartitionId index
   const TopicId id = topic->id;
   auto write = [this, id, index, batch = std::move(batch)]() -> Task<Appended> {
     Appended result;
-    const std::shared_ptr<Partition> partition = broker_.partitions().find(id, index);
+    const std::shared_ptr<Partition> partition = co_await broker_.partitions().open(id, index);
     if (!partition) {
       result.error = ErrorCode::not_leader_or_follower;
       co_return result;
@@ -55,7 +55,7 @@ Task<groups::OffsetsLog::Page> PartitionOffsetsLog::read(PartitionId index, Offs
   const TopicId id = topic->id;
   auto look = [this, id, index, from, max_bytes]() -> Task<Page> {
     Page result;
-    const std::shared_ptr<Partition> partition = broker_.partitions().find(id, index);
+    const std::shared_ptr<Partition> partition = co_await broker_.partitions().open(id, index);
     if (!partition) {
       result.error = ErrorCode::not_leader_or_follower;
       co_return result;

@@ -95,6 +95,11 @@ const Storage::Found* Storage::found(const std::string& topic, PartitionId parti
   return at == of_topic->second.end() ? nullptr : &at->second;
 }
 
+void Storage::forget(const TopicPartition& partition) {
+  const auto of_topic = found_.find(partition.topic);
+  if (of_topic != found_.end()) of_topic->second.erase(partition.partition);
+}
+
 log::LogDirectory& Storage::take_emptiest() {
   log::LogDirectory* best = dirs_.front().get();
   for (const auto& dir : dirs_) {

@@ -35,6 +35,7 @@ class Storage {
     log::LogDirectory* dir = nullptr;
   };
   const Found* found(const std::string& topic, PartitionId partition) const;  // null when there is nothing
+  void forget(const TopicPartition& partition);
   // Once everything found has its place.
   void forget_found() { found_.clear(); }
   // The one with the fewest partitions, and one more from now on.

@@ -18,7 +18,7 @@ Task<Result> TopicPorts::with(std::string name, PartitionId index, Result missin
   if (!topic || index.value < 0 || static_cast<size_t>(index.value) >= topic->partitions.size()) co_return missing;
   const TopicId id = topic->id;
   auto there = [this, id, index, &missing, &work]() -> Task<Result> {
-    std::shared_ptr<Partition> partition = broker_.partitions().find(id, index);
+    std::shared_ptr<Partition> partition = co_await broker_.partitions().open(id, index);
     if (!partition || partition->closed()) co_return missing;
     co_return co_await work(std::move(partition));
   };

@@ -80,7 +80,9 @@ OffsetCheckpoint parse_offsets(std::string_view text, const std::string& path) {
     const std::optional<int32_t> partition = number<int32_t>(line.substr(first + 1, second - first - 1));
     const std::optional<int64_t> offset = number<int64_t>(line.substr(second + 1));
     if (!partition || !offset) malformed("checkpoint file", path, line);
-    offsets[TopicPartition{std::string(line.substr(0, first)), PartitionId(*partition)}] = Offset(*offset);
+    // At the end where the file is sorted, as ours are.
+    TopicPartition name{std::string(line.substr(0, first)), PartitionId(*partition)};
+    offsets.insert_or_assign(offsets.end(), std::move(name), Offset(*offset));
   });
   return offsets;
 }

@@ -127,14 +127,16 @@ Task<void> LogDirectory::find_partitions() {
       has_metadata_log_ = true;
       continue;
     }
-    const std::string metadata_path = file(entry.name) + "/partition.metadata";
-    const std::optional<std::string> metadata = co_await read_file(disk_, metadata_path);
-    if (!metadata) {
-      warnings_.push_back("Found no partition.metadata in " + file(entry.name) + ": it is not served, renamed -stray");
-      co_await set_aside_stray(name->partition);
-      continue;
+    FoundPartition found{name->partition, TopicId()};
+    if (!clean_shutdown_) {
+      const std::optional<TopicId> id = co_await topic_id_of(name->partition);
+      if (!id) {
+        co_await set_aside_stray(name->partition);
+        continue;
+      }
+      found.id = *id;
     }
-    partitions_.push_back({name->partition, parse_partition_metadata(*metadata, metadata_path)});
+    partitions_.push_back(std::move(found));
   }
   if (!deleted.empty()) gate_.spawn(remove_later(std::move(deleted), after(std::chrono::minutes(1))));
   // What has no directory begins anew, whatever it once had.
@@ -143,6 +145,13 @@ Task<void> LogDirectory::find_partitions() {
   for (Checkpoint* checkpoint : {&recovery_points_, &high_watermarks_, &starts_}) {
     std::erase_if(checkpoint->offsets, [&](const auto& entry) { return !found.contains(entry.first); });
   }
+}
+
+Task<std::optional<TopicId>> LogDirectory::topic_id_of(TopicPartition name) {
+  const std::string path = partition_path(name) + "/partition.metadata";
+  const std::optional<std::string> text = co_await read_file(disk_, path);
+  if (!text) co_return std::nullopt;
+  co_return parse_partition_metadata(*text, path);
 }
 
 Task<void> LogDirectory::write_meta(MetaProperties meta) {
@@ -168,9 +177,8 @@ Offset LogDirectory::high_watermark(const TopicPartition& name) const {
   return found == high_watermarks_.offsets.end() ? Offset(0) : found->second;
 }
 
-Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId id, LogConfig config) {
+Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId id, LogConfig config, OpenState state) {
   std::string directory = partition_path(name);
-  const OpenState state = open_state(name);
   std::unique_ptr<Log> log = co_await Log::open(std::move(directory), std::move(name), id, std::move(config), state);
   watch(*log);
   co_return log;
@@ -298,6 +306,8 @@ Task<void> LogDirectory::delete_partitions(std::vector<TopicPartition> names, Mi
 }
 
 Task<void> LogDirectory::set_aside_stray(TopicPartition name) {
+  warnings_.push_back("Found stray log dir " + partition_path(name) +
+                      ": the metadata does not know it; it is kept under a name ending in -stray");
   co_await rename_partition(std::move(name), DirectoryKind::stray);
   co_await disk_.sync_directory(path_);
 }
@@ -374,6 +384,7 @@ void check_together(const std::vector<const LogDirectory*>& all, const std::stri
                        "` (the configured metadata directory is " + metadata_directory + ").");
     }
     for (const FoundPartition& partition : directory->partitions()) {
+      if (all.size() == 1) break;
       const auto [at, is_new] = places.emplace(partition.name, directory);
       if (is_new) continue;
       throw CorruptLog("Duplicate log directories for " + directory_name(partition.name) + " are found in both " +

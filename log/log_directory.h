@@ -32,7 +32,7 @@ inline constexpr std::string_view start_file = "log-start-offset-checkpoint";
 
 struct FoundPartition {
   TopicPartition name;
-  TopicId id;
+  TopicId id;  // zero after a clean shutdown: whoever opens it first looks
 };
 
 // Where a partition stands, for the checkpoint files.
@@ -69,8 +69,11 @@ class LogDirectory {
   std::string partition_path(const TopicPartition& name) const;
   OpenState open_state(const TopicPartition& name) const;
   Offset high_watermark(const TopicPartition& name) const;  // as checkpointed; 0 when it was not
-  // Opens or creates the partition, on the calling shard. Its failure takes this directory offline.
-  Task<std::unique_ptr<Log>> open_log(TopicPartition name, TopicId id, LogConfig config);
+  // What partition.metadata says; nothing when there is none.
+  Task<std::optional<TopicId>> topic_id_of(TopicPartition name);
+  // Opens or creates the partition, on the calling shard, as open_state() has said on this one's. Its failure takes
+  // this directory offline.
+  Task<std::unique_ptr<Log>> open_log(TopicPartition name, TopicId id, LogConfig config, OpenState state);
   // A partition that has no directory here: it gets one when something is written. The same otherwise.
   std::unique_ptr<Log> create_log(TopicPartition name, TopicId id, LogConfig config);
 

@@ -63,7 +63,9 @@ PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId i
       on_disk_(loaded.on_disk),
       directory_unsynced_(loaded.names_unsynced),
       parent_unsynced_(loaded.names_unsynced),
-      notes_(std::move(loaded.notes)) {}
+      notes_(std::move(loaded.notes)) {
+  for (const std::shared_ptr<Segment>& segment : segments_) segment->close_file();
+}
 
 // Before anything else is written. Without the topic id in it a directory is nobody's, and set aside at the next start.
 Task<void> PartitionLog::make_directory() {
@@ -164,7 +166,11 @@ AppendResult PartitionLog::append_as_follower(Bytes records) {
 void PartitionLog::put(RecordBatch batch) {
   Segment& active = *segments_.back();
   const int64_t position = active.append(batch, config_.index_interval_bytes);
-  if (!batch.is_legacy()) epochs_dirty_ |= epochs_.assign(batch.leader_epoch(), batch.base_offset());
+  if (!batch.is_legacy()) {
+    const bool is_new = epochs_.assign(batch.leader_epoch(), batch.base_offset());
+    epochs_dirty_ = epochs_dirty_ || is_new || epoch_begun_;
+    epoch_begun_ = false;
+  }
   const std::optional<CompletedTransaction> done = producers_.apply(batch);
   if (done && done->aborted) {
     active.aborted.append({done->producer, done->first, done->last, done->last_stable});
@@ -247,7 +253,8 @@ Task<void> PartitionLog::write_epochs() {
   co_await write_file_atomically(disk_, directory_ + "/leader-epoch-checkpoint", std::move(text));
 }
 
-void PartitionLog::begin_epoch(LeaderEpoch epoch) { epochs_dirty_ |= epochs_.assign(epoch, end_); }
+// An epoch without records is worth no file: the next start would drop it.
+void PartitionLog::begin_epoch(LeaderEpoch epoch) { epoch_begun_ |= epochs_.assign(epoch, end_); }
 
 Offset PartitionLog::last_stable(Offset high_watermark) const {
   const std::optional<Offset> unstable = producers_.first_unstable(high_watermark);

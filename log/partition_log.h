@@ -88,6 +88,7 @@ class PartitionLog final : public Log {
   Task<void> finish_segment(std::shared_ptr<Segment> segment, Offset snapshot_at, std::string snapshot);
 
   Task<void> make_directory();
+  void give_back_file();
   void start_writer();
   Task<void> write_jobs();
   Task<void> write_some();
@@ -103,6 +104,7 @@ class PartitionLog final : public Log {
   Task<bool> in_order(std::function<Task<void>()> work);
   Task<void> quiesce();
   Task<void> write_epochs();
+  bool anything_to_write() const;
 
   size_t segment_index(Offset offset) const;
   struct Piece {
@@ -132,6 +134,7 @@ class PartitionLog final : public Log {
   std::vector<std::shared_ptr<Segment>> segments_;  // ascending; the last one is appended to
   LeaderEpochs epochs_;
   bool epochs_dirty_ = false;
+  bool epoch_begun_ = false;  // and nothing was appended in it yet
   ProducerState producers_;
   std::set<Offset> snapshots_;
   Offset start_;

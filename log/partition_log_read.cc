@@ -36,7 +36,7 @@ size_t PartitionLog::segment_index(Offset offset) const {
 
 // Keeps the files of the closed segments that were read last, and lets go of the others.
 void PartitionLog::use(const std::shared_ptr<Segment>& segment) {
-  if (segment == segments_.back()) return;
+  if (segment == segments_.back()) return give_back_file();
   std::erase(used_, segment);
   used_.push_back(segment);
   if (used_.size() <= closed_segments_open) return;

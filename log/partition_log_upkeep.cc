@@ -252,6 +252,15 @@ Task<Offset> PartitionLog::recovery_point() {
   co_return done ? point : Offset(0);
 }
 
+// False: the files are as close() would leave them.
+bool PartitionLog::anything_to_write() const {
+  const auto is_dirty = [](const std::shared_ptr<Segment>& segment) {
+    return !segment->on_disk || segment->indexes_dirty || segment->aborted_dirty;
+  };
+  return directory_unsynced_ || parent_unsynced_ || epochs_dirty_ || !unsynced_.empty() ||
+         end_ > (snapshots_.empty() ? start_ : *snapshots_.rbegin()) || std::ranges::any_of(segments_, is_dirty);
+}
+
 Task<void> PartitionLog::close() {
   if (closed_) co_return;
   closed_ = true;  // nothing is appended from here on
@@ -259,7 +268,7 @@ Task<void> PartitionLog::close() {
   want_sync(end_);
   co_await quiesce();
   std::optional<DiskError> failure;
-  if (!failed_ && on_disk_) {
+  if (!failed_ && on_disk_ && anything_to_write()) {
     try {
       if (directory_unsynced_ || parent_unsynced_ || !unsynced_.empty()) co_await sync_once();
       Segment& active = *segments_.back();

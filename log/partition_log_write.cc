@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t tail_budget = 1 << 20;           // kept of what is written, per log
 constexpr int64_t tail_budget_of_all = 256 << 20;  // above it a log keeps nothing that is written
 constexpr size_t parts_per_write = 256;
+constexpr int most_open_files = 4096;
 constexpr size_t bytes_per_write = 8 << 20;
 
 std::atomic<int64_t> tail_bytes_of_all = 0;
@@ -48,7 +49,13 @@ Task<void> PartitionLog::write_jobs() {
     fail(error);
   }
   writing_ = false;
+  give_back_file();
   idle_.notify();
+}
+
+// Descriptors are few, and logs may be many: above a number, a log keeps none while it has nothing to do.
+void PartitionLog::give_back_file() {
+  if (open_segment_files() > most_open_files && !writing_) segments_.back()->close_file();
 }
 
 Task<void> PartitionLog::write_some() {

@@ -1,5 +1,6 @@
 #include "log/segment.h"
 
+#include <atomic>
 #include <cstdio>
 
 #include "log/batch_scanner.h"
@@ -72,27 +73,47 @@ void Segment::cut(Offset end, int64_t position, Timestamp now) {
   }
 }
 
+namespace {
+
+std::atomic<int> open_files = 0;
+
+std::shared_ptr<File> counted(std::unique_ptr<File> file) {
+  open_files.fetch_add(1, std::memory_order_relaxed);
+  return std::shared_ptr<File>(file.release(), [](File* closed) {
+    open_files.fetch_sub(1, std::memory_order_relaxed);
+    delete closed;
+  });
+}
+
+}  // namespace
+
+int open_segment_files() { return open_files.load(std::memory_order_relaxed); }
+
 Task<std::shared_ptr<File>> Segment::readable(Disk& disk) {
   if (!file_) {
-    std::shared_ptr<File> opened = co_await disk.open(path(".log"), OpenMode::read);
-    if (!file_) file_ = std::move(opened);
+    std::unique_ptr<File> opened = co_await disk.open(path(".log"), OpenMode::read);
+    if (!file_) file_ = counted(std::move(opened));
   }
   co_return file_;
 }
 
 Task<std::shared_ptr<File>> Segment::writable(Disk& disk) {
   if (!file_ || !file_writable_) {
-    std::shared_ptr<File> opened = co_await disk.open(path(".log"), OpenMode::write);
-    file_ = std::move(opened);
+    std::unique_ptr<File> opened = co_await disk.open(path(".log"), OpenMode::write);
+    file_ = counted(std::move(opened));
     file_writable_ = true;
     on_disk = true;
   }
   co_return file_;
 }
 
-void Segment::release() {
+void Segment::close_file() {
   file_.reset();
   file_writable_ = false;
+}
+
+void Segment::release() {
+  close_file();
   if (indexes_dirty) return;
   offsets.clear();
   times.clear();

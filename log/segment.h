@@ -25,6 +25,9 @@ std::optional<Offset> offset_of_file(std::string_view name);
 // Replaces a file's content and syncs it.
 Task<void> write_new_file(Disk& disk, std::string path, std::string content);
 
+// How many files of segments this process has open.
+int open_segment_files();
+
 class Segment {
  public:
   Segment(std::string directory, Offset base, Timestamp created)
@@ -48,6 +51,7 @@ class Segment {
   Task<std::shared_ptr<File>> readable(Disk& disk);
   Task<std::shared_ptr<File>> writable(Disk& disk);
   void release();  // closes the file and drops indexes that can be loaded again
+  void close_file();
 
   // Reads .index and .timeindex unless they are in memory. Files that cannot be right are answered by scanning the
   // segment.

@@ -49,6 +49,9 @@ Task<std::unordered_map<TopicPartition, int64_t>> partition_sizes(Broker& broker
   for (Shard* shard : broker.shards()) {
     auto collect = [&broker]() -> Task<Sizes> {
       Sizes mine;
+      for (const Partitions::Expected& each : broker.partitions().expected()) {
+        co_await broker.partitions().open(each.topic, each.partition);
+      }
       for (const std::shared_ptr<Partition>& partition : broker.partitions().all()) {
         mine.emplace_back(partition->name(), partition->log().size());
       }

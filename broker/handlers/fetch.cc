@@ -93,6 +93,9 @@ Task<void> read_one(Broker& broker, Read& read, Limits& limits) {
 // Reads every partition of the plan; `wakeup` is then fired by the next change of any.
 Task<void> read_all(Broker& broker, std::vector<Read>& reads, Limits& limits, std::shared_ptr<Wakeup> wakeup) {
   auto read_mine = [&broker, &limits, wakeup](std::vector<Read*> mine) -> Task<void> {
+    if (broker.partitions().any_expected()) {
+      for (const Read* read : mine) co_await broker.partitions().open(read->topic, read->wanted->index);
+    }
     if (wakeup) {
       for (const Read* read : mine) {
         const std::shared_ptr<Partition> partition = broker.partitions().find(read->topic, read->wanted->index);

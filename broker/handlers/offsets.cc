@@ -56,7 +56,7 @@ using ListItem = Item<ListOffsetsRequest::Partition, ListOffsetsResponse::Partit
 Task<void> list_one(Broker& broker, ListItem& item, int16_t version, bool committed) {
   const ListOffsetsRequest::Partition& wanted = *item.wanted;
   ListOffsetsResponse::Partition& answer = *item.answer;
-  const std::shared_ptr<Partition> partition = broker.partitions().find(item.topic, wanted.index);
+  const std::shared_ptr<Partition> partition = co_await broker.partitions().open(item.topic, wanted.index);
   if (!partition || partition->closed()) {
     answer.error = ErrorCode::not_leader_or_follower;
     co_return;
@@ -144,7 +144,7 @@ Task<OffsetForLeaderEpochResponse> offset_for_leader_epoch(Broker& broker, Reque
   }
   auto look_up = [&broker](std::vector<EpochItem*> mine) -> Task<void> {
     for (EpochItem* item : mine) {
-      const std::shared_ptr<Partition> partition = broker.partitions().find(item->topic, item->wanted->index);
+      const std::shared_ptr<Partition> partition = co_await broker.partitions().open(item->topic, item->wanted->index);
       if (!partition) {
         item->answer->error = ErrorCode::not_leader_or_follower;
         continue;
@@ -165,7 +165,7 @@ using DeleteItem = Item<DeleteRecordsRequest::Partition, DeleteRecordsResponse::
 
 Task<void> delete_one(Broker& broker, DeleteItem& item) {
   DeleteRecordsResponse::Partition& answer = *item.answer;
-  const std::shared_ptr<Partition> partition = broker.partitions().find(item.topic, item.wanted->index);
+  const std::shared_ptr<Partition> partition = co_await broker.partitions().open(item.topic, item.wanted->index);
   if (!partition || partition->closed()) {
     answer.error = ErrorCode::not_leader_or_follower;
     co_return;

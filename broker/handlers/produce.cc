@@ -134,6 +134,9 @@ Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext cont
   const MonoTime deadline = after(std::max<std::chrono::nanoseconds>(request.timeout, shortest_wait));
   request = {};
   auto append_all = [&broker, acks, version, deadline](std::vector<Write*> mine) -> Task<void> {
+    if (broker.partitions().any_expected()) {
+      for (const Write* write : mine) co_await broker.partitions().open(write->topic, write->index);
+    }
     for (Write* write : mine) append(broker, *write, version);
     if (acks == 0) co_return;
     for (Write* write : mine) {

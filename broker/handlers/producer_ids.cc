@@ -55,7 +55,7 @@ Task<DescribeProducersResponse> describe_producers(Broker& broker, RequestContex
   }
   auto describe_mine = [&broker](std::vector<Item*> mine) -> Task<void> {
     for (Item* item : mine) {
-      const std::shared_ptr<Partition> partition = broker.partitions().find(item->topic, item->answer->index);
+      const std::shared_ptr<Partition> partition = co_await broker.partitions().open(item->topic, item->answer->index);
       if (!partition) {
         item->answer->error = ErrorCode::not_leader_or_follower;
         continue;

@@ -226,19 +226,24 @@ DirectoryEntry describe(std::string name, const struct stat& info) {
   return DirectoryEntry{std::move(name), is_directory, is_directory ? 0 : static_cast<int64_t>(info.st_size)};
 }
 
-std::vector<std::string> names_in(const std::string& directory) {
+struct Name {
+  std::string name;
+  bool is_directory;  // known to be one; otherwise only a look tells
+};
+
+std::vector<Name> names_in(const std::string& directory) {
   DIR* const stream = ::opendir(directory.c_str());
   if (!stream) fail("list", directory, errno);
-  std::vector<std::string> names;
+  std::vector<Name> names;
   errno = 0;
   while (const dirent* entry = ::readdir(stream)) {
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name != "." && name != "..") names.emplace_back(std::string(name), entry->d_type == DT_DIR);
   }
   const int error = errno;
   ::closedir(stream);
   if (error != 0) fail("list", directory, error);
-  std::sort(names.begin(), names.end());
+  std::ranges::sort(names, {}, &Name::name);
   return names;
 }
 
@@ -249,7 +254,7 @@ void remove_tree(const std::string& path) {
     fail("stat", path, errno);
   }
   if (S_ISDIR(info.st_mode)) {
-    for (const std::string& name : names_in(path)) remove_tree(path + "/" + name);
+    for (const Name& entry : names_in(path)) remove_tree(path + "/" + entry.name);
     if (::rmdir(path.c_str()) < 0 && errno != ENOENT) fail("remove", path, errno);
   } else if (::unlink(path.c_str()) < 0 && errno != ENOENT) {
     fail("remove", path, errno);
@@ -286,7 +291,11 @@ class RealDisk final : public Disk {
 
   Task<std::vector<DirectoryEntry>> list(std::string directory) override {
     std::vector<DirectoryEntry> entries;
-    for (std::string& name : names_in(directory)) {
+    for (auto& [name, is_directory] : names_in(directory)) {
+      if (is_directory) {
+        entries.push_back({std::move(name), true, 0});
+        continue;
+      }
       const std::optional<struct stat> info = look_at(directory + "/" + name);
       if (info) entries.push_back(describe(std::move(name), *info));  // else it has just gone
     }

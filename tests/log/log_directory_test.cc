@@ -58,7 +58,8 @@ TEST_CASE("a directory that was left cleanly says so once, with its broker epoch
     CHECK(directory->meta()->node_id == BrokerId(1));
     CHECK(directory->partitions().empty());
     LogConfig config;
-    std::unique_ptr<Log> log = co_await directory->open_log(payments, payments_id, config);
+    std::unique_ptr<Log> log =
+        co_await directory->open_log(payments, payments_id, config, directory->open_state(payments));
     log->append(batch_of({"a", "b", "c"}), LeaderEpoch(0));
     co_await log->delete_before(Offset(1));
     co_await log->close();
@@ -77,12 +78,15 @@ TEST_CASE("a directory that was left cleanly says so once, with its broker epoch
     CHECK(directory->previous_broker_epoch() == 14);
     REQUIRE(directory->partitions().size() == 1);
     CHECK(directory->partitions()[0].name == payments);
-    CHECK(directory->partitions()[0].id == payments_id);
+    CHECK(directory->partitions()[0].id.is_zero());
+    const std::optional<TopicId> id = co_await directory->topic_id_of(payments);
+    CHECK(id == payments_id);
     CHECK(directory->high_watermark(payments) == Offset(3));
     CHECK_FALSE(world.exists(".kafka_cleanshutdown"));
     CHECK(world.exists(".lock"));
     LogConfig config;
-    std::unique_ptr<Log> log = co_await directory->open_log(payments, payments_id, config);
+    std::unique_ptr<Log> log =
+        co_await directory->open_log(payments, payments_id, config, directory->open_state(payments));
     CHECK(log->start() == Offset(1));
     CHECK(log->end() == Offset(3));
     co_await log->close();
@@ -162,7 +166,8 @@ TEST_CASE("a deleted partition is renamed, removed after the delay, and leaves n
   world.run([&]() -> Task<void> {
     std::unique_ptr<LogDirectory> directory = co_await LogDirectory::open("/data");
     LogConfig config;
-    std::unique_ptr<Log> log = co_await directory->open_log(payments, payments_id, config);
+    std::unique_ptr<Log> log =
+        co_await directory->open_log(payments, payments_id, config, directory->open_state(payments));
     log->append(batch_of({"a"}), LeaderEpoch(0));
     co_await log->flush();
     std::vector<PartitionPositions> all = co_await positions(*log, payments);
@@ -181,7 +186,7 @@ TEST_CASE("a deleted partition is renamed, removed after the delay, and leaves n
     };
     CHECK(left() > 0);
     const TopicId new_id{5, 5};
-    log = co_await directory->open_log(payments, new_id, config);
+    log = co_await directory->open_log(payments, new_id, config, directory->open_state(payments));
     CHECK(log->end() == Offset(0));
     co_await log->close();
     co_await sleep_until(after(std::chrono::seconds(61)));
@@ -196,7 +201,8 @@ TEST_CASE("checkpoints are kept up in the background") {
   world.run([&]() -> Task<void> {
     std::unique_ptr<LogDirectory> directory = co_await LogDirectory::open("/data");
     LogConfig config;
-    std::unique_ptr<Log> log = co_await directory->open_log(payments, payments_id, config);
+    std::unique_ptr<Log> log =
+        co_await directory->open_log(payments, payments_id, config, directory->open_state(payments));
     LogDirectory::Collect collect = [&]() -> Task<std::vector<PartitionPositions>> {
       std::vector<PartitionPositions> all = co_await positions(*log, payments);
       co_return all;
@@ -229,7 +235,8 @@ TEST_CASE("a log that fails takes its directory offline, which then leaves no ma
   world.run([&]() -> Task<void> {
     std::unique_ptr<LogDirectory> directory = co_await LogDirectory::open("/data");
     LogConfig config;
-    std::unique_ptr<Log> log = co_await directory->open_log(payments, payments_id, config);
+    std::unique_ptr<Log> log =
+        co_await directory->open_log(payments, payments_id, config, directory->open_state(payments));
     world.disk().inject({.call = sim::DiskCall::sync, .path = ".log", .error = EIO});
     log->append(batch_of({"a"}), LeaderEpoch(0));
     const bool durable = co_await log->wait_for(Offset(1), Durability::durable);

@@ -165,8 +165,7 @@ TEST_CASE("an empty partition leaves empty files and no snapshot") {
     co_await log->close();
   });
   CHECK(world.files() == std::vector<std::string>{"00000000000000000000.index", "00000000000000000000.log",
-                                                  "00000000000000000000.timeindex", "leader-epoch-checkpoint",
-                                                  "partition.metadata"});
+                                                  "00000000000000000000.timeindex", "partition.metadata"});
   CHECK(world.content("00000000000000000000.log").empty());
 }
 
