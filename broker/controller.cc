@@ -139,7 +139,8 @@ Task<void> Controller::open_partitions() {
   std::map<Shard*, std::vector<Partitions::Expected>> expected;
   size_t count = 0;
   size_t on_disk = 0;
-  for (const auto& [name, topic] : log_->image().topics()) {
+  for (const replication::Topic& topic : log_->image().topics()) {
+    const std::string& name = topic->name;
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const replication::PartitionImage& partition = topic->partitions[i];
       const auto replica = std::ranges::find(partition.replicas, broker_.id());
@@ -397,8 +398,8 @@ std::map<std::string, std::string> names_like(const std::vector<TopicWish>& wish
   std::map<std::string, std::string> similar;
   const auto may_collide = [](const std::string& name) { return name.find_first_of("._") != std::string::npos; };
   if (std::ranges::none_of(wishes, may_collide, &TopicWish::name)) return similar;
-  for (const auto& [name, topic] : image.topics()) {
-    if (may_collide(name)) similar.emplace(collision_key(name), name);
+  for (const replication::Topic& topic : image.topics()) {
+    if (may_collide(topic->name)) similar.emplace(collision_key(topic->name), topic->name);
   }
   return similar;
 }

@@ -33,8 +33,8 @@ Task<std::optional<int>> TopicPorts::partitions(std::string name) {
 
 Task<std::vector<std::string>> TopicPorts::topics() {
   std::vector<std::string> names;
-  for (const auto& [name, topic] : broker_.image()->topics()) {
-    if (!is_internal_topic(name)) names.push_back(name);
+  for (const replication::Topic& topic : broker_.image()->topics()) {
+    if (!is_internal_topic(topic->name)) names.push_back(topic->name);
   }
   co_return names;
 }

@@ -147,7 +147,7 @@ Records unfence(BrokerId broker, int64_t epoch) {
 
 Records lead_all(const MetadataImage& image, BrokerId node, const HasRecords& has_records) {
   Records records;
-  for (const auto& [name, topic] : image.topics()) {
+  for (const Topic& topic : image.topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const PartitionImage& partition = topic->partitions[i];
       const PartitionId id(static_cast<int32_t>(i));
@@ -174,7 +174,7 @@ Records controlled_shutdown(const MetadataImage& image, BrokerId node, const Has
   stopping.broker_epoch = epoch;
   stopping.in_controlled_shutdown = 1;
   records.emplace_back(std::move(stopping));
-  for (const auto& [name, topic] : image.topics()) {
+  for (const Topic& topic : image.topics()) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const PartitionImage& partition = topic->partitions[i];
       const PartitionId id(static_cast<int32_t>(i));

@@ -15,14 +15,22 @@ struct Applier {
   // The topic as it may be changed: a copy where others may have seen it.
   TopicImage& change(const TopicId& id) const {
     if (const auto open = image.open_.find(id); open != image.open_.end()) return *open->second;
-    const auto found = image.ids_.find(id);
-    if (found == image.ids_.end()) contradiction("no topic has the id " + to_string(id));
-    return put(std::make_shared<TopicImage>(*found->second));
+    const Topic found = image.ids_.find(id);
+    if (!found) contradiction("no topic has the id " + to_string(id));
+    return put(std::make_shared<TopicImage>(*found));
   }
   TopicImage& put(std::shared_ptr<TopicImage> topic) const {
-    image.ids_[topic->id] = topic;
-    image.topics_[topic->name] = topic;
+    image.ids_.put(topic);
+    image.topics_.put(topic);
     return *(image.open_[topic->id] = std::move(topic));
+  }
+
+  AllSettings& settings() const {
+    if (!image.open_settings_) {
+      image.open_settings_ = std::make_shared<AllSettings>(*image.settings_);
+      image.settings_ = image.open_settings_;
+    }
+    return *image.open_settings_;
   }
 
   void operator()(const protocol::TopicRecord& record) const {
@@ -74,12 +82,12 @@ struct Applier {
     partition.partition_epoch += 1;
   }
   void operator()(const protocol::RemoveTopicRecord& record) const {
-    const auto found = image.ids_.find(record.topic_id);
-    if (found == image.ids_.end()) contradiction("no topic has the id " + to_string(record.topic_id));
-    const Topic topic = found->second;
-    image.settings_.erase({ResourceType::topic, topic->name});
+    const Topic topic = image.ids_.find(record.topic_id);
+    if (!topic) contradiction("no topic has the id " + to_string(record.topic_id));
+    const ConfigResource resource{ResourceType::topic, topic->name};
+    if (image.settings_->contains(resource)) settings().erase(resource);
     image.topics_.erase(topic->name);
-    image.ids_.erase(found);
+    image.ids_.erase(topic->id);
     image.open_.erase(topic->id);
   }
   void operator()(const protocol::ClearElrRecord& record) const {
@@ -93,13 +101,13 @@ struct Applier {
   void operator()(const protocol::ConfigRecord& record) const {
     const ConfigResource resource{static_cast<ResourceType>(record.resource_type), record.resource_name};
     if (record.value) {
-      image.settings_[resource][record.name] = *record.value;
+      settings()[resource][record.name] = *record.value;
       return;
     }
-    const auto found = image.settings_.find(resource);
-    if (found == image.settings_.end()) return;
+    const auto found = settings().find(resource);
+    if (found == settings().end()) return;
     found->second.erase(record.name);
-    if (found->second.empty()) image.settings_.erase(found);
+    if (found->second.empty()) settings().erase(found);
   }
   void operator()(const protocol::FeatureLevelRecord& record) const {
     if (record.feature_level == 0) {
@@ -146,20 +154,14 @@ struct Applier {
   void operator()(const OtherRecord&) const {}
 };
 
-Topic MetadataImage::topic(std::string_view name) const {
-  const auto found = topics_.find(name);
-  return found == topics_.end() ? nullptr : found->second;
-}
+Topic MetadataImage::topic(std::string_view name) const { return topics_.find(name); }
 
-Topic MetadataImage::topic(const TopicId& id) const {
-  const auto found = ids_.find(id);
-  return found == ids_.end() ? nullptr : found->second;
-}
+Topic MetadataImage::topic(const TopicId& id) const { return ids_.find(id); }
 
 const Settings& MetadataImage::settings(const ConfigResource& resource) const {
   static const Settings nothing;
-  const auto found = settings_.find(resource);
-  return found == settings_.end() ? nothing : found->second;
+  const auto found = settings_->find(resource);
+  return found == settings_->end() ? nothing : found->second;
 }
 
 void MetadataImage::apply(const MetadataRecord& record, int64_t offset) {
@@ -170,6 +172,7 @@ void MetadataImage::apply(const MetadataRecord& record, int64_t offset) {
 void MetadataImage::settle() {
   for (const auto& [id, topic] : open_) topic->partitions.shrink_to_fit();
   open_.clear();
+  open_settings_ = nullptr;
 }
 
 void MetadataFold::add(MetadataRecord record, int64_t offset) {

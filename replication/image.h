@@ -1,7 +1,7 @@
 // MetadataImage: the state of the cluster at one offset of the metadata log: the fold of its records.
 //
-// An image never changes once others can see it; the next one is a copy with more records applied, and shares the
-// topics that did not change.
+// An image never changes once others can see it; the next one is a copy with more records applied, and shares what did
+// not change.
 #pragma once
 
 #include <map>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "replication/records.h"
+#include "replication/topic_table.h"
 
 namespace millrace::replication {
 
@@ -65,35 +66,43 @@ struct ConfigResource {
 };
 
 using Settings = std::map<std::string, std::string, std::less<>>;
+using AllSettings = std::map<ConfigResource, Settings>;
 using Topic = std::shared_ptr<const TopicImage>;
+
+inline const std::string& name_of(const Topic& topic) { return topic->name; }
+inline const TopicId& id_of(const Topic& topic) { return topic->id; }
+using TopicsByName = TopicTable<Topic, &name_of>;
+using TopicsById = TopicTable<Topic, &id_of>;
 
 class MetadataImage {
  public:
   // --- topics ---
   Topic topic(std::string_view name) const;  // null when there is none
   Topic topic(const TopicId& id) const;
-  const std::map<std::string, Topic, std::less<>>& topics() const { return topics_; }
+  const TopicsByName& topics() const { return topics_; }
 
   // --- the rest ---
   const Settings& settings(const ConfigResource& resource) const;  // empty when nothing is set
-  const std::map<ConfigResource, Settings>& all_settings() const { return settings_; }
+  const AllSettings& all_settings() const { return *settings_; }
   const std::map<std::string, int16_t, std::less<>>& features() const { return features_; }
   const std::map<BrokerId, BrokerImage>& brokers() const { return brokers_; }
   ProducerId next_producer_id() const { return next_producer_id_; }
   int64_t offset() const { return offset_; }  // of the last record applied; −1: none
 
-  // Throws UnreadableMetadata when the record contradicts what came before it. Topics that a run of records changes are
-  // copied once; settle() ends the run, before anybody else may look.
+  // Throws UnreadableMetadata when the record contradicts what came before it. What a run of records changes is copied
+  // once; settle() ends the run, before anybody else may look.
   void apply(const MetadataRecord& record, int64_t offset);
   void settle();
 
  private:
   friend struct Applier;
 
-  std::map<std::string, Topic, std::less<>> topics_;
-  std::unordered_map<TopicId, Topic> ids_;
-  std::unordered_map<TopicId, std::shared_ptr<TopicImage>> open_;  // not seen by anybody yet
-  std::map<ConfigResource, Settings> settings_;
+  TopicsByName topics_;
+  TopicsById ids_;
+  std::shared_ptr<const AllSettings> settings_ = std::make_shared<AllSettings>();
+  // Not seen by anybody yet.
+  std::unordered_map<TopicId, std::shared_ptr<TopicImage>> open_;
+  std::shared_ptr<AllSettings> open_settings_;
   std::map<std::string, int16_t, std::less<>> features_;
   std::map<BrokerId, BrokerImage> brokers_;
   ProducerId next_producer_id_{0};

@@ -67,7 +67,8 @@ Task<std::unordered_map<TopicPartition, int64_t>> partition_sizes(Broker& broker
 void describe_directory(DescribeLogDirsResponse::Result& result, const Uuid& directory, const Broker& broker,
                         const DescribeLogDirsRequest& request,
                         const std::unordered_map<TopicPartition, int64_t>& sizes) {
-  for (const auto& [name, topic] : broker.image()->topics()) {
+  for (const replication::Topic& topic : broker.image()->topics()) {
+    const std::string& name = topic->name;
     std::vector<DescribeLogDirsResponse::Partition> partitions;
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       const replication::PartitionImage& image = topic->partitions[i];

@@ -335,7 +335,7 @@ Task<ListConfigResourcesResponse> list_config_resources(Broker& broker, RequestC
     }
   }
   if (wants(ResourceType::topic)) {
-    for (const auto& [name, topic] : image->topics()) add(ResourceType::topic, name);
+    for (const replication::Topic& topic : image->topics()) add(ResourceType::topic, topic->name);
   }
   for (const ResourceType type : {ResourceType::broker, ResourceType::broker_logger}) {
     if (wants(type)) add(type, std::to_string(broker.id().value));

@@ -111,7 +111,9 @@ Task<MetadataResponse> metadata(Broker& broker, RequestContext context, Metadata
   }
 
   if (all) {
-    for (const auto& [name, topic] : image->topics()) response.topics.push_back(describe(*topic, request, version));
+    for (const replication::Topic& topic : image->topics()) {
+      response.topics.push_back(describe(*topic, request, version));
+    }
     co_return response;
   }
   const bool may_create = request.allow_auto_topic_creation && broker.config().flag("auto.create.topics.enable");
@@ -153,7 +155,7 @@ Task<DescribeTopicPartitionsResponse> describe_topic_partitions(Broker& broker, 
   const Image image = broker.image();
   std::vector<std::string> names;
   if (request.topics.empty()) {
-    for (const auto& [name, topic] : image->topics()) names.push_back(name);
+    for (const replication::Topic& topic : image->topics()) names.push_back(topic->name);
   } else {
     for (DescribeTopicPartitionsRequest::Topic& topic : request.topics) names.push_back(std::move(topic.name));
     std::ranges::sort(names);
