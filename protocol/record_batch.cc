@@ -36,9 +36,10 @@ bool read_header(const char*& at, const char* end, HeaderView& header) {
   return read_nullable(at, end, header.value);
 }
 
-void append_nullable(std::string& out, std::optional<std::string_view> bytes) {
-  append_varint(out, bytes ? static_cast<int64_t>(bytes->size()) : -1);
-  if (bytes) out.append(*bytes);
+char* write_nullable(char* to, std::optional<std::string_view> bytes) {
+  to = write_varint(to, bytes ? static_cast<int64_t>(bytes->size()) : -1);
+  if (bytes && !bytes->empty()) std::memcpy(to, bytes->data(), bytes->size());
+  return to + (bytes ? bytes->size() : 0);
 }
 
 }  // namespace
@@ -164,30 +165,40 @@ void BatchBuilder::add_at(int32_t offset_delta, Timestamp timestamp, std::option
   for (const Header& header : headers) {
     length += varint_size(static_cast<int64_t>(header.key.size())) + header.key.size() + nullable_size(header.value);
   }
-  append_varint(records_, static_cast<int64_t>(length));
-  records_.push_back(0);
-  append_varint(records_, timestamp_delta);
-  append_varint(records_, offset_delta);
-  append_nullable(records_, key);
-  append_nullable(records_, value);
-  append_varint(records_, static_cast<int64_t>(headers.size()));
-  for (const Header& header : headers) {
-    append_nullable(records_, header.key);
-    append_nullable(records_, header.value ? std::optional<std::string_view>(*header.value) : std::nullopt);
-  }
+  const size_t used = size();
+  const size_t total = used + varint_size(static_cast<int64_t>(length)) + length;
+  if (total > batch_.capacity()) batch_.reserve(std::max(total, 2 * batch_.capacity()));
+  batch_.resize_and_overwrite(total, [&](char* memory, size_t all) {
+    char* to = write_varint(memory + used, static_cast<int64_t>(length));
+    *to++ = 0;
+    to = write_varint(to, timestamp_delta);
+    to = write_varint(to, offset_delta);
+    to = write_nullable(to, key);
+    to = write_nullable(to, value);
+    to = write_varint(to, static_cast<int64_t>(headers.size()));
+    for (const Header& header : headers) {
+      to = write_nullable(to, header.key);
+      to = write_nullable(to, header.value ? std::optional<std::string_view>(*header.value) : std::nullopt);
+    }
+    check(to == memory + all);
+    return all;
+  });
   next_delta_ = int64_t{offset_delta} + 1;
   ++count_;
 }
 
 Bytes BatchBuilder::build() {
-  const bool compressed = options_.compression != Compression::none;
-  const auto raw = std::as_bytes(std::span(records_.data(), records_.size()));
-  const Bytes packed = compressed ? compress(options_.compression, raw, options_.compression_level) : Bytes();
-  const std::span<const std::byte> body = compressed ? packed.span() : raw;
-
-  const size_t size = batch_header_size + body.size();
-  std::shared_ptr<std::byte[]> memory = std::make_shared_for_overwrite<std::byte[]>(size);
-  std::byte* to = memory.get();
+  batch_.resize(size());
+  if (options_.compression != Compression::none) {
+    const auto raw = std::as_bytes(std::span(batch_)).subspan(batch_header_size);
+    const Bytes packed = compress(options_.compression, raw, options_.compression_level);
+    batch_.replace(batch_header_size, std::string::npos, packed.text());
+  }
+  const size_t size = batch_.size();
+  // Whoever keeps the batch keeps no more than it needs.
+  if (batch_.capacity() > size + size / 4) batch_ = std::string(batch_);
+  const auto memory = std::make_shared<std::string>(std::move(batch_));
+  auto* to = reinterpret_cast<std::byte*>(memory->data());
   int16_t attributes = static_cast<int16_t>(options_.compression);
   if (options_.log_append_time) attributes |= 8;
   if (options_.transactional) attributes |= 16;
@@ -205,18 +216,17 @@ Bytes BatchBuilder::build() {
   store_big<int16_t>(to + 51, options_.producer_epoch.value);
   store_big<int32_t>(to + 53, options_.base_sequence.value);
   store_big<int32_t>(to + 57, count_);
-  if (!body.empty()) std::memcpy(to + batch_header_size, body.data(), body.size());
   store_big<uint32_t>(to + 17, crc32c(std::span<const std::byte>(to + crc_from, size - crc_from)));
 
   options_.base_offset = options_.base_offset + next_delta_;
   if (options_.base_sequence.value >= 0) {
     options_.base_sequence = add_sequence(options_.base_sequence, static_cast<int32_t>(next_delta_));
   }
-  records_.clear();
+  batch_.clear();
   next_delta_ = 0;
   count_ = 0;
   const std::span<const std::byte> view(to, size);
-  return Bytes(std::move(memory), view);
+  return Bytes(memory, view);
 }
 
 void stamp(std::span<std::byte> batch, Offset base, LeaderEpoch epoch) {

@@ -23,8 +23,30 @@ inline void append_unsigned_varint(std::string& out, uint64_t v) {
 }
 inline void append_varint(std::string& out, int64_t v) { append_unsigned_varint(out, zigzag(v)); }
 
+// Writes one where there is room for ten bytes; returns where it ends.
+inline char* write_unsigned_varint(char* to, uint64_t v) {
+  for (; v >= 0x80; v >>= 7) *to++ = static_cast<char>(v | 0x80);
+  *to++ = static_cast<char>(v);
+  return to;
+}
+inline char* write_varint(char* to, int64_t v) { return write_unsigned_varint(to, zigzag(v)); }
+
 // Reads one and moves `at` behind it; false when it ends early or is longer than ten bytes.
 inline bool read_unsigned_varint(const char*& at, const char* end, uint64_t& v) {
+  if (end - at >= 2) {  // most are short
+    const auto first = static_cast<uint8_t>(at[0]);
+    if (first < 0x80) {
+      v = first;
+      ++at;
+      return true;
+    }
+    const auto second = static_cast<uint8_t>(at[1]);
+    if (second < 0x80) {
+      v = (first & 0x7fu) | static_cast<uint64_t>(second) << 7;
+      at += 2;
+      return true;
+    }
+  }
   v = 0;
   for (int shift = 0; shift < 70 && at < end; shift += 7) {
     const auto byte = static_cast<uint8_t>(*at++);

@@ -1,5 +1,7 @@
 #include "processing/connectors/partition_task.h"
 
+#include <algorithm>
+
 #include "processing/failure.h"
 #include "processing/jobs/job_failure.h"
 
@@ -40,6 +42,23 @@ PartitionTask::PartitionTask(JobContext& job, const plan::Scan& scan, const Sour
       physical_.emplace_back(std::in_place, scan_.physical[i].type);
   }
   for (const plan::MetadataColumn& column : scan_.metadata) metadata_.emplace_back(column.type);
+
+  std::vector<bool> covered(scan_.physical.size(), false);
+  const auto cover = [&](const TableFormats::One& format) {
+    for (const int column : format.columns) covered[static_cast<size_t>(column)] = true;
+  };
+  cover(formats.value);
+  if (formats.key) cover(*formats.key);
+  for (size_t i = 0; i < covered.size(); ++i)
+    if (physical_[i] && !covered[i]) uncovered_.push_back(i);
+  for (const int column : formats.value.columns) {
+    int field = -1;
+    if (formats.key) {
+      const auto at = std::ranges::find(formats.key->columns, column);
+      if (at != formats.key->columns.end()) field = static_cast<int>(at - formats.key->columns.begin());
+    }
+    key_field_of_value_.push_back(field);
+  }
 }
 
 void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> until,
@@ -61,14 +80,7 @@ void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> un
                                ". If needed, please seek past the record to continue consumption.");
         }
         memory_.push_back(reader->payload().owner());
-        while (const std::optional<protocol::RecordView> record = reader->next()) {
-          if (record->offset < position_) continue;
-          if (until && record->offset >= *until) break;
-          ++records_;
-          bytes_ += static_cast<int64_t>((record->value ? record->value->size() : 0) +
-                                         (record->key ? record->key->size() : 0));
-          add(*batch, *record);
-        }
+        decode(*batch, *reader, until);
         // Views of legacy records live in their reader.
         if (rows_ >= batch_rows || batch->is_legacy()) flush(give);
       }
@@ -79,37 +91,80 @@ void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> un
   flush(give);
 }
 
-void PartitionTask::add(const protocol::RecordBatch& batch, const protocol::RecordView& record) {
+void PartitionTask::decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader,
+                           std::optional<Offset> until) {
   const TableFormats& formats = options_.formats;
-  if (key_decoder_ && !key_decoder_->decode(record.key)) return;
-  RowKind kind = options_.upsert ? RowKind::update_after : RowKind::insert;
-  const bool tombstone = options_.upsert && !record.value;
-  if (tombstone)
-    kind = RowKind::delete_;
-  else if (!value_decoder_->decode(record.value))
-    return;
-
-  std::vector<const FieldSlot*>& slots = slots_;
-  slots.assign(physical_.size(), nullptr);
+  const auto builder_of = [&](int column) {
+    std::optional<ColumnBuilder>& builder = physical_[static_cast<size_t>(column)];
+    return builder ? &*builder : nullptr;
+  };
+  std::vector<ColumnBuilder*> value_columns;
+  for (const int column : formats.value.columns) value_columns.push_back(builder_of(column));
+  std::vector<ColumnBuilder*> key_columns;
   if (key_decoder_) {
-    for (size_t i = 0; i < formats.key->columns.size(); ++i)
-      slots[static_cast<size_t>(formats.key->columns[i])] = &key_decoder_->slots()[i];
+    // What both have is the value's.
+    for (const int column : formats.key->columns)
+      key_columns.push_back(std::ranges::find(formats.value.columns, column) != formats.value.columns.end()
+                                ? nullptr
+                                : builder_of(column));
   }
-  if (!tombstone) {
-    for (size_t i = 0; i < formats.value.columns.size(); ++i)
-      slots[static_cast<size_t>(formats.value.columns[i])] = &value_decoder_->slots()[i];
+  const auto expected = static_cast<size_t>(std::clamp(batch.is_legacy() ? 0 : batch.count(), 16, 4096));
+  RowTargets values(value_columns, expected);
+  RowTargets keys(key_columns, expected);
+  while (const std::optional<protocol::RecordView> record = reader.next()) {
+    if (record->offset < position_) continue;
+    if (until && record->offset >= *until) break;
+    ++records_;
+    bytes_ +=
+        static_cast<int64_t>((record->value ? record->value->size() : 0) + (record->key ? record->key->size() : 0));
+    if (!decode_row(*record, keys, values)) continue;
+    for (const size_t column : uncovered_) physical_[column]->append_null();
+    for (size_t i = 0; i < metadata_.size(); ++i) add_metadata(i, batch, *record);
+    if (options_.upsert) kinds_.push_back(record->value ? RowKind::update_after : RowKind::delete_);
+    records_of_rows_.push_back(record->value.value_or(std::string_view()));
+    ++rows_;
   }
-  for (size_t i = 0; i < physical_.size(); ++i) {
-    if (!physical_[i]) continue;
-    if (slots[i] == nullptr)
-      physical_[i]->append_null();
+}
+
+bool PartitionTask::decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values) {
+  if (key_decoder_ && !key_decoder_->decode(record.key)) return false;
+  values.begin_row();
+  if (options_.upsert && !record.value)
+    put_tombstone(values);
+  else if (!value_decoder_->decode_into(record.value, values))
+    return false;
+  if (key_decoder_) {
+    keys.begin_row();
+    key_decoder_->put_slots(keys);
+  }
+  return true;
+}
+
+void PartitionTask::put_tombstone(RowTargets& values) const {
+  for (size_t i = 0; i < key_field_of_value_.size(); ++i) {
+    if (!values.wanted(i)) continue;
+    const int field = key_field_of_value_[i];
+    if (field < 0 || !key_decoder_ || key_decoder_->slots()[static_cast<size_t>(field)].null)
+      values.set_null(i);
     else
-      slots[i]->append_to(*physical_[i]);
+      values.set_slot(i, key_decoder_->slots()[static_cast<size_t>(field)]);
   }
-  for (size_t i = 0; i < metadata_.size(); ++i) metadata_[i].append(metadata(scan_.metadata[i].key, batch, record));
-  kinds_.push_back(kind);
-  records_of_rows_.push_back(record.value.value_or(std::string_view()));
-  ++rows_;
+  values.end_row();
+}
+
+void PartitionTask::add_metadata(size_t column, const protocol::RecordBatch& batch,
+                                 const protocol::RecordView& record) {
+  const std::string& key = scan_.metadata[column].key;
+  ColumnBuilder& builder = metadata_[column];
+  const Physical physical = physical_of(builder.type().root);
+  if (key == "timestamp" && physical == Physical::timestamp)
+    builder.append_plain(TimestampValue{record.timestamp.value, 0});
+  else if (key == "offset" && physical == Physical::int64)
+    builder.append_plain<int64_t>(record.offset.value);
+  else if (key == "partition" && physical == Physical::int32)
+    builder.append_plain<int32_t>(partition_.value);
+  else
+    builder.append(metadata(key, batch, record));
 }
 
 Value PartitionTask::metadata(const std::string& key, const protocol::RecordBatch& batch,
@@ -150,7 +205,7 @@ Batch PartitionTask::source_rows() {
     }
     physical_[i]->keep(memory);
     source.columns.push_back(physical_[i]->finish());
-    physical_[i].emplace(scan_.physical[i].type);
+    physical_[i].emplace(scan_.physical[i].type, batch_rows);
   }
   for (size_t i = 0; i < metadata_.size(); ++i) {
     source.columns.push_back(metadata_[i].finish());

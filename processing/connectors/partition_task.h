@@ -11,6 +11,7 @@
 
 #include "processing/connectors/table_options.h"
 #include "processing/failure.h"
+#include "processing/formats/row_targets.h"
 #include "processing/operators/transform.h"
 #include "processing/plan.h"
 #include "protocol/record_batch.h"
@@ -41,7 +42,10 @@ class PartitionTask {
   int64_t bytes() const { return bytes_; }
 
  private:
-  void add(const protocol::RecordBatch& batch, const protocol::RecordView& record);
+  void decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader, std::optional<Offset> until);
+  bool decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values);
+  void put_tombstone(RowTargets& values) const;
+  void add_metadata(size_t column, const protocol::RecordBatch& batch, const protocol::RecordView& record);
   void flush(const std::function<void(Piece)>& give);
   Batch source_rows();
   void fail_row(std::string_view record, const RunFailure& failure) const;
@@ -61,7 +65,8 @@ class PartitionTask {
   std::vector<std::optional<ColumnBuilder>> physical_;  // nothing: not needed
   std::vector<ColumnBuilder> metadata_;
   std::vector<RowKind> kinds_;
-  std::vector<const FieldSlot*> slots_;  // of the record being added, by physical column
+  std::vector<int> key_field_of_value_;  // the field of the key that is the same column; −1: none
+  std::vector<size_t> uncovered_;        // needed physical columns that neither key nor value has
   std::vector<std::string_view> records_of_rows_;
   std::vector<std::shared_ptr<const void>> memory_;
   size_t rows_ = 0;

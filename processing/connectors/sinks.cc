@@ -9,33 +9,59 @@
 
 namespace millrace::processing {
 
-void Outbox::add(const std::string& topic, int partition, OutputRecord record) {
-  bytes_ += record.size();
+namespace {
+
+constexpr size_t output_batch_bytes = 400'000;
+constexpr size_t record_overhead = 32;
+constexpr size_t encoded_at_once = 512;  // rows, so that their bytes are still near when they go into a batch
+
+}  // namespace
+
+void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key,
+                 std::optional<std::string_view> value, std::span<const protocol::Header> headers) {
+  const size_t size = record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
+  std::vector<protocol::BatchBuilder>& batches = lane.batches;
+  if (batches.empty() || batches.back().size() + size > output_batch_bytes) {
+    const bool more = !batches.empty();
+    batches.emplace_back();
+    if (more) batches.back().reserve(output_batch_bytes);
+  }
+  batches.back().add(timestamp, key, value, headers);
+  bytes_ += size;
   ++count_;
-  records_[{topic, PartitionId(partition)}].push_back(std::move(record));
 }
 
-std::map<TopicPartition, std::vector<OutputRecord>> Outbox::take() {
+std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> Outbox::take() {
+  std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> taken;
+  for (auto& [to, lane] : lanes_)
+    if (!lane.batches.empty()) taken.emplace_back(to, std::exchange(lane.batches, {}));
   bytes_ = 0;
   count_ = 0;
-  return std::exchange(records_, {});
+  return taken;
 }
 
 void SinkOperator::on_batch(int, Batch batch) {
+  std::vector<uint32_t> rows;
+  rows.reserve(batch.selected());
+  std::optional<RunFailure> failure;
   const bool drop = job_.setting("table.exec.sink.not-null-enforcer", "ERROR") == "DROP";
   batch.each([&](size_t row) {
+    if (failure) return;
     for (const int column : node_.not_null) {
       if (!batch.columns[static_cast<size_t>(column)].is_null(row)) continue;
       if (drop) return;
-      throw RunFailure("org.apache.flink.table.api.TableRuntimeException",
-                       "Column '" + node_.schema[static_cast<size_t>(column)].name +
-                           "' is NOT NULL, however, a null value is being written into it. You can set job "
-                           "configuration 'table.exec.sink.not-null-enforcer'='DROP' to suppress this exception and "
-                           "drop such records silently.");
+      failure.emplace("org.apache.flink.table.api.TableRuntimeException",
+                      "Column '" + node_.schema[static_cast<size_t>(column)].name +
+                          "' is NOT NULL, however, a null value is being written into it. You can set job "
+                          "configuration 'table.exec.sink.not-null-enforcer'='DROP' to suppress this exception and "
+                          "drop such records silently.");
+      return;
     }
-    ++rows_;
-    write(batch, row);
+    rows.push_back(static_cast<uint32_t>(row));
   });
+  rows_ += static_cast<int64_t>(rows.size());
+  write(batch, rows);
+  if (failure) throw *failure;
 }
 
 KafkaSink::KafkaSink(JobContext& job, const plan::Sink& node, std::map<std::string, int> partitions, Outbox& outbox)
@@ -54,22 +80,28 @@ KafkaSink::KafkaSink(JobContext& job, const plan::Sink& node, std::map<std::stri
   value_columns_ = columns_of(formats.value);
 }
 
-int KafkaSink::choose(const std::string& topic, const std::optional<std::string>& key) {
+KafkaSink::Route& KafkaSink::route(const std::string& topic) {
+  Route& route = routes_[topic];
+  if (!route.lanes.empty()) return route;
   const auto at = partitions_.find(topic);
   if (at == partitions_.end())
     throw JobFailure("org.apache.kafka.common.errors.TimeoutException",
                      "Topic " + topic + " not present in metadata after 60000 ms.");
-  const int count = at->second;
+  for (int p = 0; p < at->second; ++p) route.lanes.push_back(&outbox_.lane(topic, p));
+  return route;
+}
+
+size_t KafkaSink::choose(size_t partitions, std::optional<std::string_view> key) {
   switch (options_.partitioner) {
     case SinkOptions::Partitioner::fixed:
       return 0;
     case SinkOptions::Partitioner::round_robin:
-      return static_cast<int>(sticky_++ % count);
+      return static_cast<size_t>(sticky_++) % partitions;
     case SinkOptions::Partitioner::by_key:
       break;
   }
-  if (key) return partition_of_key(*key, count);
-  return static_cast<int>(sticky_ % count);
+  if (key) return static_cast<size_t>(partition_of_key(*key, static_cast<int>(partitions)));
+  return static_cast<size_t>(sticky_) % partitions;
 }
 
 bool KafkaSink::materialize(const Batch& batch, size_t row, RowKind& kind, Row& out) {
@@ -107,54 +139,107 @@ bool KafkaSink::materialize(const Batch& batch, size_t row, RowKind& kind, Row& 
   return true;
 }
 
-void KafkaSink::write(const Batch& batch, size_t row) {
+std::optional<Batch> KafkaSink::materialized(const Batch& batch, size_t row) {
   RowKind kind = batch.kind(row);
-  std::vector<Column> changed;
-  std::span<const Column> columns = batch.columns;
-  size_t at = row;
+  Row out;
+  if (!materialize(batch, row, kind, out)) return std::nullopt;
+  Batch changed;
+  changed.rows = 1;
+  changed.kinds = {kind};
+  for (size_t c = 0; c < out.size(); ++c)
+    changed.columns.push_back(Column::from_values(node_.schema[c].type, {&out[c], 1}));
+  return changed;
+}
+
+void KafkaSink::write(const Batch& batch, std::span<const uint32_t> rows) {
   if (node_.materialize) {
-    Row out;
-    if (!materialize(batch, row, kind, out)) return;
-    for (size_t c = 0; c < out.size(); ++c) changed.push_back(Column::from_values(node_.schema[c].type, {&out[c], 1}));
-    columns = changed;
-    at = 0;
-  }
-  OutputRecord record;
-  const auto pick = [&](const std::vector<int>& numbers) {
-    std::vector<Column> picked;
-    for (const int n : numbers) picked.push_back(columns[static_cast<size_t>(n)]);
-    return picked;
-  };
-  if (key_) record.key = key_->encode(pick(key_columns_), at);
-  // A row taken back is a tombstone, whether it is updated afterwards or not.
-  if (!(options_.upsert && is_retraction(kind))) record.value = value_->encode(pick(value_columns_), at);
-  std::string topic = options_.topics.empty() ? "" : options_.topics.front();
-  for (size_t i = 0; i < node_.metadata.size(); ++i) {
-    const Column& column = columns[static_cast<size_t>(node_.metadata_columns[i])];
-    if (column.is_null(at)) continue;
-    if (node_.metadata[i].key == "timestamp") {
-      const int64_t millis = column.at<TimestampValue>(at).millis;
-      if (millis < 0)
-        throw JobFailure(
-            "java.lang.IllegalArgumentException",
-            "Invalid timestamp: " + std::to_string(millis) + ". Timestamp should always be non-negative or null.");
-      record.timestamp = millis;
-    } else if (node_.metadata[i].key == "headers") {
-      const Value headers = column.value(at);
-      const std::vector<Value>& items = headers.items();
-      for (size_t h = 0; h + 1 < items.size(); h += 2) {
-        if (items[h].is_null()) continue;
-        protocol::Header header;
-        header.key = items[h].as_text();
-        if (!items[h + 1].is_null()) header.value = items[h + 1].as_text();
-        record.headers.push_back(std::move(header));
-      }
-    } else if (node_.metadata[i].key == "topic") {
-      topic = column.value(at).as_text();
+    for (const uint32_t row : rows) {
+      static constexpr uint32_t only = 0;
+      if (const std::optional<Batch> changed = materialized(batch, row)) write_some(*changed, {&only, 1});
     }
+    return;
   }
-  const int partition = choose(topic, record.key);
-  outbox_.add(topic, partition, std::move(record));
+  while (!rows.empty()) {
+    const size_t count = std::min(rows.size(), encoded_at_once);
+    write_some(batch, rows.first(count));
+    rows = rows.subspan(count);
+  }
+}
+
+void KafkaSink::Encoded::clear() {
+  text.clear();
+  ends.clear();
+  from = 0;
+}
+
+std::optional<std::string_view> KafkaSink::Encoded::next(size_t number) {
+  const size_t end = ends[number];
+  if (end == RowEncoder::null_row) return std::nullopt;
+  const size_t start = std::exchange(from, end);
+  return std::string_view(text).substr(start, end - start);
+}
+
+void KafkaSink::write_some(const Batch& batch, std::span<const uint32_t> rows) {
+  const auto encode = [&](RowEncoder& encoder, const std::vector<int>& numbers, std::span<const uint32_t> which,
+                          Encoded& encoded) {
+    std::vector<Column> picked;
+    for (const int n : numbers) picked.push_back(batch.columns[static_cast<size_t>(n)]);
+    encoder.encode_all(picked, which, encoded.text, encoded.ends);
+  };
+  keys_.clear();
+  values_.clear();
+  if (key_) encode(*key_, key_columns_, rows, keys_);
+  // A row taken back is a tombstone, whether it is updated afterwards or not.
+  const auto is_tombstone = [&](size_t row) { return options_.upsert && is_retraction(batch.kind(row)); };
+  std::span<const uint32_t> with_value = rows;
+  if (options_.upsert && !batch.kinds.empty()) {
+    kept_rows_.clear();
+    for (const uint32_t row : rows)
+      if (!is_tombstone(row)) kept_rows_.push_back(row);
+    with_value = kept_rows_;
+  }
+  encode(*value_, value_columns_, with_value, values_);
+
+  const std::string no_topic;
+  Route* usual = nullptr;
+  size_t value_number = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const uint32_t row = rows[i];
+    const std::optional<std::string_view> key = key_ ? keys_.next(i) : std::nullopt;
+    const std::optional<std::string_view> value = is_tombstone(row) ? std::nullopt : values_.next(value_number++);
+    Timestamp timestamp(job_.now);
+    headers_.clear();
+    Route* to = nullptr;
+    for (size_t m = 0; m < node_.metadata.size(); ++m) {
+      const Column& column = batch.columns[static_cast<size_t>(node_.metadata_columns[m])];
+      if (column.is_null(row)) continue;
+      if (node_.metadata[m].key == "timestamp") {
+        const int64_t millis = column.at<TimestampValue>(row).millis;
+        if (millis < 0)
+          throw JobFailure(
+              "java.lang.IllegalArgumentException",
+              "Invalid timestamp: " + std::to_string(millis) + ". Timestamp should always be non-negative or null.");
+        timestamp = Timestamp(millis);
+      } else if (node_.metadata[m].key == "headers") {
+        const Value headers = column.value(row);
+        const std::vector<Value>& items = headers.items();
+        for (size_t h = 0; h + 1 < items.size(); h += 2) {
+          if (items[h].is_null()) continue;
+          protocol::Header header;
+          header.key = items[h].as_text();
+          if (!items[h + 1].is_null()) header.value = items[h + 1].as_text();
+          headers_.push_back(std::move(header));
+        }
+      } else if (node_.metadata[m].key == "topic") {
+        to = &route(column.value(row).as_text());
+      }
+    }
+    if (to == nullptr) {
+      if (usual == nullptr) usual = &route(options_.topics.empty() ? no_topic : options_.topics.front());
+      to = usual;
+    }
+    outbox_.add(*to->lanes[choose(to->lanes.size(), key)], timestamp, key, value, headers_);
+  }
 }
 
 void KafkaSink::save(std::string& out) const {
@@ -183,14 +268,16 @@ PrintSink::PrintSink(JobContext& job, const plan::Sink& node, std::function<void
     prefix_ = at->second + "> ";
 }
 
-void PrintSink::write(const Batch& batch, size_t row) {
-  std::string line = prefix_ + std::string(row_kind_text(batch.kind(row))) + "[";
-  for (size_t c = 0; c < batch.columns.size(); ++c) {
-    if (c > 0) line += ", ";
-    const Value value = batch.columns[c].value(row);
-    line += value.is_null() ? "null" : value_text(value, node_.schema[c].type, eval_.zone);
+void PrintSink::write(const Batch& batch, std::span<const uint32_t> rows) {
+  for (const uint32_t row : rows) {
+    std::string line = prefix_ + std::string(row_kind_text(batch.kind(row))) + "[";
+    for (size_t c = 0; c < batch.columns.size(); ++c) {
+      if (c > 0) line += ", ";
+      const Value value = batch.columns[c].value(row);
+      line += value.is_null() ? "null" : value_text(value, node_.schema[c].type, eval_.zone);
+    }
+    print_(line + "]");
   }
-  print_(line + "]");
 }
 
 }  // namespace millrace::processing

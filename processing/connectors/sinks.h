@@ -12,25 +12,26 @@
 
 namespace millrace::processing {
 
-struct OutputRecord {
-  std::optional<int64_t> timestamp;  // none: the time of writing
-  std::optional<std::string> key;
-  std::optional<std::string> value;
-  std::vector<protocol::Header> headers;
-  size_t size() const { return 32 + (key ? key->size() : 0) + (value ? value->size() : 0); }
-};
-
-// Records on their way to topics, in the order in which they were made.
+// Records on their way to topics, in the order in which they were made, as the batches in which they will be written.
 class Outbox {
  public:
-  void add(const std::string& topic, int partition, OutputRecord record);
-  bool empty() const { return records_.empty(); }
+  struct Lane {  // of one partition
+    std::vector<protocol::BatchBuilder> batches;
+  };
+
+  // Stays where it is.
+  Lane& lane(const std::string& topic, int partition) { return lanes_[{topic, PartitionId(partition)}]; }
+  void add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key, std::optional<std::string_view> value,
+           std::span<const protocol::Header> headers);
+
+  bool empty() const { return count_ == 0; }
   size_t bytes() const { return bytes_; }
   int64_t count() const { return count_; }
-  std::map<TopicPartition, std::vector<OutputRecord>> take();
+  // What there is to write; the lanes are empty afterwards.
+  std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> take();
 
  private:
-  std::map<TopicPartition, std::vector<OutputRecord>> records_;
+  std::map<TopicPartition, Lane> lanes_;
   size_t bytes_ = 0;
   int64_t count_ = 0;
 };
@@ -48,7 +49,8 @@ class SinkOperator : public Operator {
 
  protected:
   void on_batch(int input, Batch batch) final;
-  virtual void write(const Batch& batch, size_t row) = 0;
+  // The rows named, in that order.
+  virtual void write(const Batch& batch, std::span<const uint32_t> rows) = 0;
 
   plan::Sink node_;
   int64_t rows_ = 0;
@@ -65,12 +67,26 @@ class KafkaSink final : public SinkOperator {
   void load(std::string_view& in) override;
 
  protected:
-  void write(const Batch& batch, size_t row) override;
+  void write(const Batch& batch, std::span<const uint32_t> rows) override;
 
  private:
-  int choose(const std::string& topic, const std::optional<std::string>& key);
+  // Encoded rows, one behind the other.
+  struct Encoded {
+    std::string text;
+    std::vector<size_t> ends;
+    size_t from = 0;
+    void clear();
+    std::optional<std::string_view> next(size_t number);
+  };
+  struct Route {  // to a topic
+    std::vector<Outbox::Lane*> lanes;
+  };
+  void write_some(const Batch& batch, std::span<const uint32_t> rows);
+  Route& route(const std::string& topic);
+  size_t choose(size_t partitions, std::optional<std::string_view> key);
   // For a table whose key is not the query's: what is there now, by key.
   bool materialize(const Batch& batch, size_t row, RowKind& kind, Row& out);
+  std::optional<Batch> materialized(const Batch& batch, size_t row);
 
   SinkOptions options_;
   std::map<std::string, int> partitions_;
@@ -79,6 +95,11 @@ class KafkaSink final : public SinkOperator {
   std::unique_ptr<RowEncoder> value_;
   std::vector<int> key_columns_;  // of the sink's schema
   std::vector<int> value_columns_;
+  std::map<std::string, Route> routes_;
+  Encoded keys_;
+  Encoded values_;
+  std::vector<uint32_t> kept_rows_;
+  std::vector<protocol::Header> headers_;
   int64_t sticky_ = 0;
   std::map<std::string, std::vector<Row>> rows_by_key_;
 };
@@ -89,7 +110,9 @@ class ClientSink final : public SinkOperator {
       : SinkOperator(job, node), give_(std::move(give)) {}
 
  protected:
-  void write(const Batch& batch, size_t row) override { give_({batch.kind(row), batch.row(row)}); }
+  void write(const Batch& batch, std::span<const uint32_t> rows) override {
+    for (const uint32_t row : rows) give_({batch.kind(row), batch.row(row)});
+  }
 
  private:
   std::function<void(ResultRow)> give_;
@@ -100,7 +123,7 @@ class PrintSink final : public SinkOperator {
   PrintSink(JobContext& job, const plan::Sink& node, std::function<void(std::string)> print);
 
  protected:
-  void write(const Batch& batch, size_t row) override;
+  void write(const Batch& batch, std::span<const uint32_t> rows) override;
 
  private:
   std::function<void(std::string)> print_;
@@ -112,7 +135,7 @@ class BlackholeSink final : public SinkOperator {
   using SinkOperator::SinkOperator;
 
  protected:
-  void write(const Batch&, size_t) override {}
+  void write(const Batch&, std::span<const uint32_t>) override {}
 };
 
 }  // namespace millrace::processing

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "processing/formats/row_targets.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
@@ -31,14 +32,30 @@ void FieldSlot::append_to(ColumnBuilder& column) const {
   }
 }
 
+bool RowDecoder::decode_into(std::optional<std::string_view> record, RowTargets& targets) {
+  if (!decode(record)) return false;
+  put_slots(targets);
+  return true;
+}
+
 void RowDecoder::decode_all(std::span<const std::optional<std::string_view>> records,
                             std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows) {
+  RowTargets targets(columns, records.size());
   for (size_t r = 0; r < records.size(); ++r) {
-    if (!decode(records[r])) continue;
-    for (size_t i = 0; i < columns.size(); ++i)
-      if (columns[i] != nullptr) slots_[i].append_to(*columns[i]);
-    rows.push_back(static_cast<uint32_t>(r));
+    targets.begin_row();
+    if (decode_into(records[r], targets)) rows.push_back(static_cast<uint32_t>(r));
   }
+}
+
+void RowDecoder::put_slots(RowTargets& targets) const {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!targets.wanted(i)) continue;
+    if (slots_[i].null)
+      targets.set_null(i);
+    else
+      targets.set_slot(i, slots_[i]);
+  }
+  targets.end_row();
 }
 
 void RowEncoder::encode_all(std::span<const Column> columns, std::span<const uint32_t> rows, std::string& out,

@@ -33,6 +33,8 @@ struct FieldSlot {
   void append_to(ColumnBuilder& column) const;
 };
 
+class RowTargets;
+
 class RowDecoder {
  public:
   virtual ~RowDecoder() = default;
@@ -40,11 +42,15 @@ class RowDecoder {
   // Throws JobFailure, with what Flink would throw.
   virtual bool decode(std::optional<std::string_view> record) = 0;
   std::span<const FieldSlot> slots() const { return slots_; }
-  // Reads many records at once, into columns: one row for each record that is a row, whose number in `records` goes to
-  // `rows`. columns[i] belongs to field i; null: nobody reads it. Text may look into the records. When a record is bad
-  // the rows of those before it are whole, and its own has left nothing; it throws as decode() does.
-  virtual void decode_all(std::span<const std::optional<std::string_view>> records,
-                          std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows);
+  // Reads one record as the row of some columns that has begun. False, or a failure: no row, and nothing is left
+  // behind. Text may look into the record.
+  virtual bool decode_into(std::optional<std::string_view> record, RowTargets& targets);
+  // The same for many records: the number in `records` of each one that is a row goes to `rows`. columns[i] belongs to
+  // field i; null: nobody reads it.
+  void decode_all(std::span<const std::optional<std::string_view>> records, std::span<ColumnBuilder* const> columns,
+                  std::vector<uint32_t>& rows);
+  // The slots as the next row.
+  void put_slots(RowTargets& targets) const;
   // How Flink wraps what fails while it handles this record: "java.io.IOException", "Failed to deserialize …". An empty
   // type: it does not.
   virtual std::pair<std::string, std::string> context(std::string_view record) const = 0;

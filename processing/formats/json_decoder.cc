@@ -5,6 +5,7 @@
 
 #include "processing/formats/format.h"
 #include "processing/formats/json_reader.h"
+#include "processing/formats/json_scan.h"
 #include "processing/formats/number_text.h"
 #include "processing/jobs/job_failure.h"
 
@@ -38,7 +39,7 @@ bool is_true(std::string_view text) {
          (text[3] | 0x20) == 'e';
 }
 
-class JsonDecoder final : public RowDecoder {
+class JsonDecoder final : public RowDecoder, private JsonValues {
  public:
   JsonDecoder(const FormatOptions& options, std::vector<Field> fields, std::vector<bool> needed)
       : RowDecoder(std::move(fields)), needed_(std::move(needed)) {
@@ -50,6 +51,7 @@ class JsonDecoder final : public RowDecoder {
       if (at->second == "ISO-8601-WITH-OFFSET") standard_ = TimestampStandard::iso_8601_with_offset;
     }
     for (const Field& field : fields_) exact_ = exact_ || has_decimal(field.type);
+    scan_.emplace(fields_, standard_, fail_on_missing_);
   }
 
   bool decode(std::optional<std::string_view> record) override {
@@ -69,6 +71,16 @@ class JsonDecoder final : public RowDecoder {
       const auto [type, message] = context(*record);
       throw failure.wrapped(type, message);
     }
+    return true;
+  }
+
+  bool decode_into(std::optional<std::string_view> record, RowTargets& targets) override {
+    if (!record || record->empty()) return false;
+    begin_ = record->data();
+    end_ = begin_ + record->size();
+    if (scan_->read(*record, *this, targets)) return true;
+    if (!decode(record)) return false;
+    put_slots(targets);
     return true;
   }
 
@@ -151,6 +163,16 @@ class JsonDecoder final : public RowDecoder {
     if (unfit && !ignore_errors_)
       throw JobFailure(format_exception, "Fail to deserialize at field: " + fields_[index].name + ".");
     slot.null = true;
+  }
+
+  bool convert_value(JsonReader& json, size_t field, FieldSlot& slot) override {
+    arena_.clear();
+    try {
+      convert(json, fields_[field].type, slot, needed_[field]);
+    } catch (const Unfit&) {
+      return false;
+    }
+    return true;
   }
 
   void convert(JsonReader& json, const DataType& type, FieldSlot& slot, bool keep) {
@@ -363,6 +385,7 @@ class JsonDecoder final : public RowDecoder {
   bool ignore_errors_ = false;
   bool exact_ = false;  // some field is a DECIMAL: fractions inside text keep their digits
   TimestampStandard standard_ = TimestampStandard::sql;
+  std::optional<JsonScan> scan_;
   const char* begin_ = nullptr;
   const char* end_ = nullptr;
   std::vector<std::unique_ptr<std::string>> arena_;  // text made while reading this record

@@ -1,8 +1,11 @@
 // Rows to JSON, with the bytes Flink writes: fields in the order of the schema, no white space, nulls included.
 #include <cmath>
 
+#include "processing/formats/eight_bytes.h"
 #include "processing/formats/format.h"
 #include "processing/formats/json_reader.h"
+#include "processing/formats/plain_text.h"
+#include "processing/formats/text_output.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
@@ -19,60 +22,123 @@ class JsonEncoder final : public RowEncoder {
     if (const auto at = options.find("map-null-key.mode"); at != options.end()) null_key_mode_ = at->second;
     if (const auto at = options.find("map-null-key.literal"); at != options.end()) null_key_literal_ = at->second;
     for (const Field& field : fields_) {
-      std::string name;
-      append_json_string(name, field.name, true);
-      names_.push_back(name + ":");
+      Writer writer;
+      append_json_string(writer.name, field.name, true);
+      writer.name = "," + writer.name + ":";
+      writer.name_size = writer.name.size();
+      writer.name.resize((writer.name_size + 15) / 16 * 16);
+      writer.timestamp = TimestampWriter(standard_, field.type.is(TypeRoot::timestamp_ltz));
+      row_room_ += writer.name.size() + most_of_a_value;
+      writers_.push_back(std::move(writer));
     }
   }
 
   std::optional<std::string> encode(std::span<const Column> columns, size_t row) override {
-    std::string out = "{";
-    for (size_t i = 0; i < fields_.size(); ++i) {
+    std::string out;
+    {
+      TextOutput to(out);
+      write_row(to, columns, row);
+    }
+    return out;
+  }
+
+  void encode_all(std::span<const Column> columns, std::span<const uint32_t> rows, std::string& out,
+                  std::vector<size_t>& ends) override {
+    TextOutput to(out);
+    for (const uint32_t row : rows) {
+      write_row(to, columns, row);
+      ends.push_back(to.size());
+    }
+  }
+
+ private:
+  // What a value that is no text, with quotes and all, and behind it sloppy copies, may take.
+  static constexpr size_t most_of_a_value = 96;
+  struct Writer {
+    std::string name;  // ,"name": in blocks of sixteen
+    size_t name_size = 0;
+    TimestampWriter timestamp;
+  };
+
+  void write_row(TextOutput& to, std::span<const Column> columns, size_t row) {
+    to.need(row_room_);
+    const size_t start = to.size();
+    for (size_t i = 0; i < writers_.size(); ++i) {
       const Column& column = columns[i];
       const bool null = column.is_null(row);
       if (null && ignore_nulls_) continue;
-      if (out.size() > 1) out += ',';
-      out += names_[i];
+      Writer& writer = writers_[i];
+      for (size_t block = 0; block < writer.name.size(); block += 16)
+        std::memcpy(to.at + block, writer.name.data() + block, 16);
+      to.at += writer.name_size;
       if (null) {
-        out += "null";
+        to.put("null");
         continue;
       }
       const DataType& type = fields_[i].type;
       switch (column.physical()) {
         case Physical::boolean:
-          out += column.at<uint8_t>(row) != 0 ? "true" : "false";
+          to.put(column.at<uint8_t>(row) != 0 ? "true" : "false");
           break;
         case Physical::int32:
-          write_int(out, column.at<int32_t>(row), type);
+          if (type.is(TypeRoot::date) || type.is(TypeRoot::time)) {
+            scratch_.clear();
+            write_int(scratch_, column.at<int32_t>(row), type);
+            to.put(scratch_);
+          } else {
+            to.at = write_number(to.at, int64_t{column.at<int32_t>(row)});
+          }
           break;
         case Physical::int64:
-          out += std::to_string(column.at<int64_t>(row));
-          break;
-        case Physical::float_:
-          write_float(out, column.at<float>(row));
-          break;
-        case Physical::double_:
-          write_double(out, column.at<double>(row));
-          break;
-        case Physical::decimal:
-          write_decimal(out, column.at<Int128>(row), type);
-          break;
-        case Physical::text:
-          write_text(out, column.at<std::string_view>(row), type);
+          to.at = write_number(to.at, column.at<int64_t>(row));
           break;
         case Physical::timestamp:
-          write_timestamp(out, column.at<TimestampValue>(row), type);
+          to.put('"');
+          to.at = writer.timestamp.write(to.at, column.at<TimestampValue>(row));
+          to.put('"');
           break;
-        case Physical::boxed:
-          write_value(out, column.at<Value>(row), type);
-          break;
+        case Physical::text:
+          if (!type.is_bytes() && put_plain(to, column.at<std::string_view>(row))) break;
+          [[fallthrough]];
+        default:
+          scratch_.clear();
+          write_any(scratch_, column, row, type);
+          to.need(scratch_.size() + row_room_);
+          to.put(scratch_);
       }
     }
-    out += '}';
-    return out;
+    // The first comma is the brace; without one there was nothing.
+    if (to.size() == start)
+      to.put('{');
+    else
+      *(to.at - (to.size() - start)) = '{';
+    to.put('}');
   }
 
- private:
+  bool put_plain(TextOutput& to, std::string_view text) const {
+    to.need(text.size() + 18 + row_room_);
+    if (!copy_plain(to.at + 1, text.data(), text.size())) return false;
+    *to.at = '"';
+    to.at[text.size() + 1] = '"';
+    to.at += text.size() + 2;
+    return true;
+  }
+
+  void write_any(std::string& out, const Column& column, size_t row, const DataType& type) const {
+    switch (column.physical()) {
+      case Physical::float_:
+        return write_float(out, column.at<float>(row));
+      case Physical::double_:
+        return write_double(out, column.at<double>(row));
+      case Physical::decimal:
+        return write_decimal(out, column.at<Int128>(row), type);
+      case Physical::text:
+        return write_text(out, column.at<std::string_view>(row), type);
+      default:
+        return write_value(out, column.value(row), type);
+    }
+  }
+
   static void write_int(std::string& out, int32_t value, const DataType& type) {
     if (type.is(TypeRoot::date))
       out += '"' + format_date(value) + '"';
@@ -194,7 +260,9 @@ class JsonEncoder final : public RowEncoder {
   }
 
   std::vector<Field> fields_;
-  std::vector<std::string> names_;  // quoted, with the colon
+  std::vector<Writer> writers_;
+  size_t row_room_ = 64;  // what a row takes without its texts
+  std::string scratch_;
   bool plain_decimals_ = false;
   bool ignore_nulls_ = false;
   TimestampStandard standard_ = TimestampStandard::sql;

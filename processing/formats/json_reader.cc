@@ -75,6 +75,16 @@ JsonReader::JsonReader(std::string_view text) : begin_(text.data()), at_(begin_)
   if (text.starts_with("\xef\xbb\xbf")) at_ += 3;
 }
 
+void JsonReader::move_to_value(std::string_view text, size_t at) {
+  begin_ = text.data();
+  at_ = begin_ + at;
+  end_ = begin_ + text.size();
+  token_ = JsonToken::end;
+  name_given_ = true;
+  string_pending_ = false;
+  nesting_.assign(1, {true, true, begin_});
+}
+
 const char* JsonReader::context() const { return nesting_.empty() ? "root" : in_object() ? "Object" : "Array"; }
 
 void JsonReader::skip_space() {

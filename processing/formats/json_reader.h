@@ -31,7 +31,13 @@ enum class JsonToken : uint8_t {
 
 class JsonReader {
  public:
-  explicit JsonReader(std::string_view text);
+  explicit JsonReader(std::string_view text = {});
+  // Goes to a place inside the outermost object: behind the colon of a field, whose value comes next.
+  void move_to_value(std::string_view text, size_t at);
+  // How many bytes have been read, a string not before text() was called.
+  size_t position() const { return static_cast<size_t>(at_ - begin_); }
+  // How many objects and arrays are open.
+  size_t depth() const { return nesting_.size(); }
 
   JsonToken next();
   JsonToken token() const { return token_; }

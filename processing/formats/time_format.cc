@@ -3,6 +3,9 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
+
+#include "processing/formats/eight_bytes.h"
 
 namespace millrace::processing {
 
@@ -196,6 +199,78 @@ std::optional<int64_t> parse_jdbc_date(std::string_view text) {
   return to_days(*y, *m, 1) + *d - 1;  // the 31st of a short month runs into the next
 }
 
+namespace {
+
+// What eight characters should look like: 0 stands for any digit, anything else for itself.
+struct Pattern {
+  uint64_t text = 0;
+  uint64_t limit = 0;  // added, it finds digits above 9 and other characters that differ
+
+  explicit constexpr Pattern(std::string_view shape) {
+    for (unsigned i = 0; i < shape.size(); ++i) {
+      text |= uint64_t{static_cast<unsigned char>(shape[i])} << (8 * i);
+      limit |= uint64_t{shape[i] == '0' ? 0x76u : 0x7fu} << (8 * i);
+    }
+  }
+  // The digits as numbers, everything else 0.
+  uint64_t digits(uint64_t actual) const { return actual ^ text; }
+  bool fits(uint64_t digits) const { return (((digits + limit) | digits) & top_bits) == 0; }
+};
+// Neighbours as one number, in the place of the first.
+uint64_t pairs(uint64_t digits) { return digits * 10 + (digits >> 8); }
+int64_t number_at(uint64_t numbers, int place) { return static_cast<int64_t>((numbers >> (8 * place)) & 0xff); }
+
+}  // namespace
+
+std::optional<TimestampValue> TimestampReader::read_slowly(std::string_view text) const {
+  return parse_timestamp(text, standard_, zoned_);
+}
+
+std::optional<TimestampValue> TimestampReader::read(std::string_view text) {
+  static constexpr Pattern month_pattern("0000-00-"), day_pattern("00"), clock_pattern("00:00:00"),
+      fraction_pattern(".000");
+  const char* from = text.data();
+  size_t size = text.size();
+  const bool sql = standard_ == TimestampStandard::sql;
+  if (zoned_ || standard_ == TimestampStandard::iso_8601_with_offset) {
+    if (!text.ends_with('Z')) return read_slowly(text);
+    --size;
+  }
+  if (size < 19 || size > 23 || from[10] != (sql ? ' ' : 'T')) return read_slowly(text);
+
+  const uint64_t month_text = load8(from);
+  const uint64_t day_text = load8(from + 8) & 0xffff;
+  if (month_text != last_month_ || day_text != last_day_) {
+    const uint64_t month_digits = month_pattern.digits(month_text);
+    const uint64_t day_digits = day_pattern.digits(day_text);
+    if (!month_pattern.fits(month_digits) || !day_pattern.fits(day_digits)) return read_slowly(text);
+    const uint64_t numbers = pairs(month_digits);
+    const int64_t year = number_at(numbers, 0) * 100 + number_at(numbers, 2);
+    const int64_t month = number_at(numbers, 5);
+    const int64_t day = number_at(pairs(day_digits), 0);
+    if (month < 1 || month > 12 || day < 1 || day > last_day(year, month)) return read_slowly(text);
+    last_month_ = month_text;
+    last_day_ = day_text;
+    last_date_ = to_days(year, month, day) * day_millis;
+  }
+  const uint64_t clock_digits = clock_pattern.digits(load8(from + 11));
+  if (!clock_pattern.fits(clock_digits)) return read_slowly(text);
+  const uint64_t clock = pairs(clock_digits);
+  const int64_t hours = number_at(clock, 0), minutes = number_at(clock, 3), seconds = number_at(clock, 6);
+  if (hours > 23 || minutes > 59 || seconds > 59) return read_slowly(text);
+  int64_t millis = 0;
+  if (size > 19) {
+    // The point and the digits there are, then zeros.
+    const auto known = static_cast<int>(size - 19);
+    uint64_t fraction = load8(from + size - 8) >> (64 - 8 * known);
+    fraction |= (uint64_t{0x30303030} << (8 * known)) & 0xffffffff;
+    fraction = fraction_pattern.digits(fraction);
+    if (!fraction_pattern.fits(fraction)) return read_slowly(text);
+    millis = number_at(fraction, 1) * 100 + number_at(fraction, 2) * 10 + number_at(fraction, 3);
+  }
+  return TimestampValue{last_date_ + ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis, 0};
+}
+
 std::optional<TimestampValue> parse_jdbc_timestamp(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -264,6 +339,41 @@ std::string format_timestamp(TimestampValue value, TimestampStandard standard, b
   }
   if (zoned) text += 'Z';
   return text;
+}
+
+char* TimestampWriter::write(char* to, TimestampValue value) {
+  int64_t days = 0, nanos = 0;
+  split(value, days, nanos);
+  if (days != last_day_) {
+    const std::string text = format_date(days);
+    if (text.size() != 10) {
+      const std::string all = format_timestamp(value, standard_, zoned_);
+      std::memcpy(to, all.data(), all.size());
+      return to + all.size();
+    }
+    std::memcpy(last_date_.data(), text.data(), 10);
+    last_date_[10] = standard_ == TimestampStandard::sql ? ' ' : 'T';
+    last_day_ = days;
+  }
+  std::memcpy(to, last_date_.data(), 16);
+  const auto in_day = static_cast<uint32_t>(nanos / 1'000'000);
+  const uint32_t seconds = in_day / 1000;
+  const uint32_t minutes = seconds / 60;
+  // HHmmss as one number, whose digits are then moved apart.
+  const uint64_t digits = eight_digits((minutes / 60 * 100 + minutes % 60) * 10'000 + seconds % 60 * 100) | eight_zeros;
+  store8(to + 11, (digits & 0xffff) | uint64_t{':'} << 16 | (digits & 0xffff0000) << 8 | uint64_t{':'} << 40 |
+                      (digits & 0xffff00000000) << 16);
+  to += 19;
+  if (const auto fraction = static_cast<uint32_t>(nanos % 1'000'000'000); fraction != 0) {
+    // .SSSnnnnnn without the zeros at its end
+    const uint64_t first = eight_digits(fraction / 10);
+    *to = '.';
+    store8(to + 1, first | eight_zeros);
+    to[9] = static_cast<char>('0' + fraction % 10);
+    to += fraction % 10 != 0 ? 10 : 1 + 8 - (std::countl_zero(first) >> 3);
+  }
+  if (zoned_) *to++ = 'Z';
+  return to;
 }
 
 }  // namespace millrace::processing

@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t fetch_bytes = 256 << 10;
 constexpr int64_t outbox_limit = 4 << 20;  // an epoch ends when its output grows beyond this
-constexpr size_t output_batch_bytes = 400'000;
 constexpr Millis least_epoch{100};
 constexpr int64_t checkpoint_rate = 20;  // megabytes of state a second, at most
 constexpr const char* java_runtime = "java.lang.RuntimeException";
@@ -663,29 +662,20 @@ Task<void> Job::end_epoch(bool last) {
   dirty_ = false;
   if (!outbox_.empty() && setup_.producer.value < 0) setup_.producer = co_await writer_.new_producer();
 
-  std::map<TopicPartition, std::vector<OutputRecord>> records = outbox_.take();
   std::vector<Epoch::Output> outputs;
-  const Timestamp written = Shard::current().clock().wall_now();
   protocol::Compression compression = protocol::Compression::none;
   for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
-  for (auto& [to, list] : records) {
-    protocol::BatchOptions options;
-    options.compression = compression;
-    options.producer_id = setup_.producer;
-    options.producer_epoch = ProducerEpoch(0);
-    options.base_sequence = Sequence(sequences_[to]);
-    protocol::BatchBuilder builder(options);
-    const auto finish = [&] {
-      const int count = builder.count();
+  for (auto& [to, batches] : outbox_.take()) {
+    for (protocol::BatchBuilder& batch : batches) {
       const Sequence first(sequences_[to]);
+      const int count = batch.count();
+      batch.options().compression = compression;
+      batch.options().producer_id = setup_.producer;
+      batch.options().producer_epoch = ProducerEpoch(0);
+      batch.options().base_sequence = first;
       sequences_[to] = protocol::add_sequence(first, count).value;
-      outputs.push_back({to, protocol::add_sequence(first, count - 1).value, builder.build()});
-    };
-    for (const OutputRecord& record : list) {
-      if (!builder.empty() && builder.size() + record.size() > output_batch_bytes) finish();
-      builder.add(record.timestamp ? Timestamp(*record.timestamp) : written, record.key, record.value, record.headers);
+      outputs.push_back({to, protocol::add_sequence(first, count - 1).value, batch.build()});
     }
-    if (!builder.empty()) finish();
   }
   graph_->new_epoch();
   if (setup_.stored) {
