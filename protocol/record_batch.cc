@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/batch_layout.h"
 #include "protocol/check.h"
 #include "protocol/crc32c.h"
 #include "protocol/legacy.h"
@@ -34,12 +35,6 @@ bool read_header(const char*& at, const char* end, HeaderView& header) {
   if (!read_nullable(at, end, key) || !key) return false;
   header.key = *key;
   return read_nullable(at, end, header.value);
-}
-
-char* write_nullable(char* to, std::optional<std::string_view> bytes) {
-  to = write_varint(to, bytes ? static_cast<int64_t>(bytes->size()) : -1);
-  if (bytes && !bytes->empty()) std::memcpy(to, bytes->data(), bytes->size());
-  return to + (bytes ? bytes->size() : 0);
 }
 
 }  // namespace
@@ -155,78 +150,29 @@ void BatchBuilder::add_at(int32_t offset_delta, Timestamp timestamp, std::option
     max_timestamp_ = timestamp;
   }
   max_timestamp_ = std::max(max_timestamp_, timestamp);
-  const int64_t timestamp_delta = timestamp - base_timestamp_;
-  size_t length =
-      1 + varint_size(timestamp_delta) + varint_size(offset_delta) + varint_size(static_cast<int64_t>(headers.size()));
-  const auto nullable_size = [](auto& bytes) {
-    return bytes ? varint_size(static_cast<int64_t>(bytes->size())) + bytes->size() : size_t{1};
-  };
-  length += nullable_size(key) + nullable_size(value);
-  for (const Header& header : headers) {
-    length += varint_size(static_cast<int64_t>(header.key.size())) + header.key.size() + nullable_size(header.value);
-  }
-  const size_t used = size();
-  const size_t total = used + varint_size(static_cast<int64_t>(length)) + length;
-  if (total > batch_.capacity()) batch_.reserve(std::max(total, 2 * batch_.capacity()));
-  batch_.resize_and_overwrite(total, [&](char* memory, size_t all) {
-    char* to = write_varint(memory + used, static_cast<int64_t>(length));
-    *to++ = 0;
-    to = write_varint(to, timestamp_delta);
-    to = write_varint(to, offset_delta);
-    to = write_nullable(to, key);
-    to = write_nullable(to, value);
-    to = write_varint(to, static_cast<int64_t>(headers.size()));
-    for (const Header& header : headers) {
-      to = write_nullable(to, header.key);
-      to = write_nullable(to, header.value ? std::optional<std::string_view>(*header.value) : std::nullopt);
-    }
-    check(to == memory + all);
-    return all;
-  });
+  append_record(records_, timestamp - base_timestamp_, offset_delta, key, value, headers);
   next_delta_ = int64_t{offset_delta} + 1;
   ++count_;
 }
 
 Bytes BatchBuilder::build() {
-  batch_.resize(size());
-  if (options_.compression != Compression::none) {
-    const auto raw = std::as_bytes(std::span(batch_)).subspan(batch_header_size);
-    const Bytes packed = compress(options_.compression, raw, options_.compression_level);
-    batch_.replace(batch_header_size, std::string::npos, packed.text());
-  }
-  const size_t size = batch_.size();
-  // Whoever keeps the batch keeps no more than it needs.
-  if (batch_.capacity() > size + size / 4) batch_ = std::string(batch_);
-  const auto memory = std::make_shared<std::string>(std::move(batch_));
-  auto* to = reinterpret_cast<std::byte*>(memory->data());
-  int16_t attributes = static_cast<int16_t>(options_.compression);
-  if (options_.log_append_time) attributes |= 8;
-  if (options_.transactional) attributes |= 16;
-  if (options_.control) attributes |= 32;
-  const Timestamp newest = options_.log_append_time.value_or(max_timestamp_);
-  store_big<int64_t>(to + 0, options_.base_offset.value);
-  store_big<int32_t>(to + 8, static_cast<int32_t>(size - batch_prefix_size));
-  store_big<int32_t>(to + 12, options_.leader_epoch.value);
-  store_big<int8_t>(to + 16, 2);
-  store_big<int16_t>(to + 21, attributes);
-  store_big<int32_t>(to + 23, static_cast<int32_t>(next_delta_ - 1));
-  store_big<int64_t>(to + 27, base_timestamp_.value);
-  store_big<int64_t>(to + 35, newest.value);
-  store_big<int64_t>(to + 43, options_.producer_id.value);
-  store_big<int16_t>(to + 51, options_.producer_epoch.value);
-  store_big<int32_t>(to + 53, options_.base_sequence.value);
-  store_big<int32_t>(to + 57, count_);
-  store_big<uint32_t>(to + 17, crc32c(std::span<const std::byte>(to + crc_from, size - crc_from)));
-
+  std::string batch;
+  batch.reserve(size());
+  batch.resize(batch_header_size);
+  batch += records_;
+  Bytes built = finish_batch(std::move(batch), options_,
+                             {.base_timestamp = base_timestamp_,
+                              .max_timestamp = max_timestamp_,
+                              .last_offset_delta = static_cast<int32_t>(next_delta_ - 1),
+                              .count = count_});
   options_.base_offset = options_.base_offset + next_delta_;
   if (options_.base_sequence.value >= 0) {
     options_.base_sequence = add_sequence(options_.base_sequence, static_cast<int32_t>(next_delta_));
   }
-  batch_.clear();
+  records_.clear();
   next_delta_ = 0;
   count_ = 0;
-  const std::span<const std::byte> view(to, size);
-  return Bytes(memory, view);
+  return built;
 }
 
 void stamp(std::span<std::byte> batch, Offset base, LeaderEpoch epoch) {

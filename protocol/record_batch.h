@@ -13,7 +13,6 @@
 // Magic 0 and 1 (legacy.h) share the first twelve bytes and the place of the magic.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -192,16 +191,13 @@ class BatchBuilder {
   int count() const { return count_; }
   bool empty() const { return count_ == 0; }
   // Bytes of the batch so far, before compression.
-  size_t size() const { return std::max(batch_header_size, batch_.size()); }
-  void reserve(size_t bytes) { batch_.reserve(bytes); }
-  // Everything but the records may be said until build().
-  BatchOptions& options() { return options_; }
+  size_t size() const { return batch_header_size + records_.size(); }
   // The batch; the builder is empty afterwards, ready for the next one at the following offset and sequence.
   Bytes build();
 
  private:
   BatchOptions options_;
-  std::string batch_;  // with room for the header, once there are records
+  std::string records_;
   Timestamp base_timestamp_{-1};
   Timestamp max_timestamp_{-1};
   int64_t next_delta_ = 0;

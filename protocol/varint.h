@@ -32,21 +32,7 @@ inline char* write_unsigned_varint(char* to, uint64_t v) {
 inline char* write_varint(char* to, int64_t v) { return write_unsigned_varint(to, zigzag(v)); }
 
 // Reads one and moves `at` behind it; false when it ends early or is longer than ten bytes.
-inline bool read_unsigned_varint(const char*& at, const char* end, uint64_t& v) {
-  if (end - at >= 2) {  // most are short
-    const auto first = static_cast<uint8_t>(at[0]);
-    if (first < 0x80) {
-      v = first;
-      ++at;
-      return true;
-    }
-    const auto second = static_cast<uint8_t>(at[1]);
-    if (second < 0x80) {
-      v = (first & 0x7fu) | static_cast<uint64_t>(second) << 7;
-      at += 2;
-      return true;
-    }
-  }
+inline bool read_long_varint(const char*& at, const char* end, uint64_t& v) {
   v = 0;
   for (int shift = 0; shift < 70 && at < end; shift += 7) {
     const auto byte = static_cast<uint8_t>(*at++);
@@ -55,7 +41,27 @@ inline bool read_unsigned_varint(const char*& at, const char* end, uint64_t& v) 
   }
   return false;
 }
-inline bool read_varint(const char*& at, const char* end, int64_t& v) {
+[[gnu::always_inline]] inline bool read_unsigned_varint(const char*& at, const char* end, uint64_t& v) {
+  if (end - at >= 2) {  // most have one or two bytes
+    const auto first = static_cast<uint8_t>(at[0]);
+    const auto second = static_cast<uint8_t>(at[1]);
+    if (first < 0x80) {
+      v = first;
+      ++at;
+      return true;
+    }
+    if (second < 0x80) {
+      v = (first & 0x7fu) | static_cast<uint64_t>(second) << 7;
+      at += 2;
+      return true;
+    }
+  }
+  const char* place = at;
+  const bool good = read_long_varint(place, end, v);
+  at = place;
+  return good;
+}
+[[gnu::always_inline]] inline bool read_varint(const char*& at, const char* end, int64_t& v) {
   uint64_t raw = 0;
   if (!read_unsigned_varint(at, end, raw)) return false;
   v = unzigzag(raw);

@@ -20,19 +20,26 @@ constexpr size_t encoded_at_once = 512;  // rows, so that their bytes are still 
 void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key,
                  std::optional<std::string_view> value, std::span<const protocol::Header> headers) {
   const size_t size = record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
-  std::vector<protocol::BatchBuilder>& batches = lane.batches;
-  if (batches.empty() || batches.back().size() + size > output_batch_bytes) {
+  std::vector<OutputBatch>& batches = lane.batches;
+  if (batches.empty() || batches.back().bytes.size() + size > output_batch_bytes) {
     const bool more = !batches.empty();
-    batches.emplace_back();
-    if (more) batches.back().reserve(output_batch_bytes);
+    OutputBatch& batch = batches.emplace_back();
+    if (more) batch.bytes.reserve(output_batch_bytes);
+    batch.bytes.resize(protocol::batch_header_size);
+    batch.summary.base_timestamp = timestamp;
   }
-  batches.back().add(timestamp, key, value, headers);
+  OutputBatch& batch = batches.back();
+  protocol::BatchSummary& summary = batch.summary;
+  summary.max_timestamp = std::max(summary.max_timestamp, timestamp);
+  ++summary.last_offset_delta;
+  ++summary.count;
+  append_record(batch.bytes, timestamp - summary.base_timestamp, summary.last_offset_delta, key, value, headers);
   bytes_ += size;
   ++count_;
 }
 
-std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> Outbox::take() {
-  std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> taken;
+std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> Outbox::take() {
+  std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> taken;
   for (auto& [to, lane] : lanes_)
     if (!lane.batches.empty()) taken.emplace_back(to, std::exchange(lane.batches, {}));
   bytes_ = 0;

@@ -8,15 +8,22 @@
 
 #include "processing/connectors/table_options.h"
 #include "processing/operators/operator.h"
-#include "protocol/record_batch.h"
+#include "protocol/batch_layout.h"
 
 namespace millrace::processing {
 
-// Records on their way to topics, in the order in which they were made, as the batches in which they will be written.
+// One record batch in the making, but for who produces it.
+struct OutputBatch {
+  std::string bytes;  // with room for the header
+  protocol::BatchSummary summary;
+  Bytes finish(const protocol::BatchOptions& options) { return finish_batch(std::move(bytes), options, summary); }
+};
+
+// Records on their way to topics, in the order in which they were made.
 class Outbox {
  public:
   struct Lane {  // of one partition
-    std::vector<protocol::BatchBuilder> batches;
+    std::vector<OutputBatch> batches;
   };
 
   // Stays where it is.
@@ -28,7 +35,7 @@ class Outbox {
   size_t bytes() const { return bytes_; }
   int64_t count() const { return count_; }
   // What there is to write; the lanes are empty afterwards.
-  std::vector<std::pair<TopicPartition, std::vector<protocol::BatchBuilder>>> take();
+  std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> take();
 
  private:
   std::map<TopicPartition, Lane> lanes_;

@@ -25,34 +25,36 @@ void skip_space(const char*& at, const char* end) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// A whole number of up to 19 digits, without an exponent.
-bool whole_number(const char*& from, const char* end, int64_t& number) {
+// What follows the first eight digits of a whole number: up to eleven more.
+[[gnu::noinline]] bool more_digits(const char*& at, const char* end, uint64_t& value) {
   static constexpr std::array<uint64_t, 9> powers{1,       10,        100,        1000,       10'000,
                                                   100'000, 1'000'000, 10'000'000, 100'000'000};
+  for (const int most : {8, 3}) {
+    const uint64_t text = load8_before(at, end);
+    const int count = leading_digits(text);
+    if (count > most) return false;
+    if (count == 0) return true;
+    value = value * powers[static_cast<size_t>(count)] + digits_value(text, count);
+    at += count;
+    if (count < 8) return true;
+  }
+  return true;
+}
+
+// A whole number of up to 19 digits, without an exponent.
+[[gnu::always_inline]] inline bool whole_number(const char*& from, const char* end, int64_t& number) {
   const char* at = from;
   const bool negative = *at == '-';
   at += negative ? 1 : 0;
-  uint64_t text = load8_before(at, end);
-  int count = leading_digits(text);
+  const uint64_t text = load8_before(at, end);
+  const int count = leading_digits(text);
   if (count == 0 || (count > 1 && *at == '0')) return false;
   uint64_t value = digits_value(text, count);
   at += count;
   if (count == 8) {
-    text = load8_before(at, end);
-    count = leading_digits(text);
-    if (count > 0) {
-      value = value * powers[static_cast<size_t>(count)] + digits_value(text, count);
-      at += count;
-    }
-    if (count == 8) {
-      text = load8_before(at, end);
-      count = leading_digits(text);
-      if (count > 3) return false;
-      if (count > 0) {
-        value = value * powers[static_cast<size_t>(count)] + digits_value(text, count);
-        at += count;
-      }
-    }
+    const char* rest = at;  // so that `at` need not be in memory
+    if (!more_digits(rest, end, value)) return false;
+    at = rest;
   }
   if (at < end && (*at == '.' || *at == 'e' || *at == 'E')) return false;
   if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return false;
@@ -174,7 +176,7 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
   return true;
 }
 
-inline bool JsonScan::is_expected(const Expected& expected, const Place& in) const {
+[[gnu::always_inline]] inline bool JsonScan::is_expected(const Expected& expected, const Place& in) const {
   const auto left = static_cast<size_t>(in.end - in.at);
   if (left < 16) [[unlikely]]
     return std::string_view(in.at, left).starts_with(expected.text);
@@ -184,7 +186,7 @@ inline bool JsonScan::is_expected(const Expected& expected, const Place& in) con
 }
 
 // A name and its colon. `guess`: which of the expected ones it probably is, and then the one behind it.
-inline bool JsonScan::read_name(Place& in, size_t& guess, size_t& field) {
+[[gnu::always_inline]] inline bool JsonScan::read_name(Place& in, size_t& guess, size_t& field) {
   if (guess < expected_.size() && is_expected(expected_[guess], in)) [[likely]] {
     // It begins with a quote and holds one more, neither of which can be escaped.
     in.at += expected_[guess].text.size();
@@ -192,10 +194,21 @@ inline bool JsonScan::read_name(Place& in, size_t& guess, size_t& field) {
     field = expected_[guess++].field;
     return true;
   }
-  return find_name(in, guess, field);
+  return find_name_apart(in, guess, field);
 }
 
-bool JsonScan::find_name(Place& in, size_t& guess, size_t& field) {
+// Calls with copies: what a function that is not inlined gets a reference to would have to live in memory.
+[[gnu::always_inline]] inline bool JsonScan::find_name_apart(Place& in, size_t& guess, size_t& field) {
+  Place place = in;
+  size_t next_guess = guess, found = unknown;
+  const bool good = find_name(place, next_guess, found);
+  in = place;
+  guess = next_guess;
+  field = found;
+  return good;
+}
+
+[[gnu::noinline]] bool JsonScan::find_name(Place& in, size_t& guess, size_t& field) {
   for (size_t tried = 1; tried <= expected_.size(); ++tried) {
     const size_t other = (guess + tried) % expected_.size();
     if (!is_expected(expected_[other], in)) continue;
@@ -233,7 +246,7 @@ bool JsonScan::find_name(Place& in, size_t& guess, size_t& field) {
 }
 
 // From a quote to behind the next; the text still has its escapes.
-inline bool JsonScan::read_string(Place& in, std::string_view& text) const {
+[[gnu::always_inline]] inline bool JsonScan::read_string(Place& in, std::string_view& text) const {
   const uint32_t close = in.quote[1];
   if (record_.data() + in.quote[0] != in.at || close == QuoteIndex::none) return false;
   text = {in.at + 1, close - in.quote[0] - 1};
@@ -242,7 +255,7 @@ inline bool JsonScan::read_string(Place& in, std::string_view& text) const {
   return true;
 }
 
-inline bool JsonScan::read_value(Place& in, size_t field, RowTargets& targets, Filled& filled) {
+[[gnu::always_inline]] inline bool JsonScan::read_value(Place& in, size_t field, RowTargets& targets, Filled& filled) {
   Known& known = known_[field];
   const uint64_t bit = uint64_t{1} << (field % 64);
   uint64_t& word = filled[field / 64];
@@ -302,10 +315,13 @@ inline bool JsonScan::read_value(Place& in, size_t field, RowTargets& targets, F
     word &= ~bit;
     return take_word(in.at, in.end, "null");
   }
-  return read_any(in, field, targets, filled);
+  Place place = in;
+  const bool good = read_any(place, field, targets, filled);
+  in = place;
+  return good;
 }
 
-bool JsonScan::read_any(Place& in, size_t field, RowTargets& targets, Filled& filled) {
+[[gnu::noinline]] bool JsonScan::read_any(Place& in, size_t field, RowTargets& targets, Filled& filled) {
   const char* const begin = record_.data();
   try {
     reader_.move_to_value(record_, static_cast<size_t>(in.at - begin));
@@ -329,7 +345,7 @@ bool JsonScan::read_any(Place& in, size_t field, RowTargets& targets, Filled& fi
   return true;
 }
 
-inline bool JsonScan::skip_value(Place& in) {
+[[gnu::always_inline]] inline bool JsonScan::skip_value(Place& in) {
   switch (*in.at) {
     case '"': {
       const Place before = in;
@@ -348,9 +364,20 @@ inline bool JsonScan::skip_value(Place& in) {
     case '{':
     case '[':
       break;
-    default:
-      return skip_number(in.at, in.end);
+    default: {
+      const char* at = in.at;
+      const bool good = skip_number(at, in.end);
+      in.at = at;
+      return good;
+    }
   }
+  Place place = in;
+  const bool good = skip_any(place);
+  in = place;
+  return good;
+}
+
+[[gnu::noinline]] bool JsonScan::skip_any(Place& in) {
   const char* const begin = record_.data();
   try {
     reader_.move_to_value(record_, static_cast<size_t>(in.at - begin));

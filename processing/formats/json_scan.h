@@ -69,9 +69,11 @@ class JsonScan {
   bool is_expected(const Expected& expected, const Place& in) const;
   bool read_name(Place& in, size_t& guess, size_t& field);
   bool find_name(Place& in, size_t& guess, size_t& field);
+  bool find_name_apart(Place& in, size_t& guess, size_t& field);
   bool read_value(Place& in, size_t field, RowTargets& targets, Filled& filled);
   bool read_any(Place& in, size_t field, RowTargets& targets, Filled& filled);
   bool skip_value(Place& in);
+  bool skip_any(Place& in);
   bool read_string(Place& in, std::string_view& text) const;
 
   std::vector<Known> known_;

@@ -17,7 +17,12 @@ namespace millrace::processing {
 
 namespace {
 
-using Block = QuoteIndex::Block;
+// One bit for each of 64 bytes.
+struct Block {
+  uint64_t quotes;
+  uint64_t backslashes;
+  uint64_t high;
+};
 
 // The last bytes of a text as 64 bytes and how many of these have been seen before. Never reads past the text.
 struct Tail {
@@ -38,16 +43,6 @@ struct Tail {
   Block cut(Block block) const { return {block.quotes >> seen, block.backslashes >> seen, block.high >> seen}; }
 };
 
-template <class Way>
-void blocks_of(std::string_view text, Block* to) {
-  size_t at = 0;
-  for (; at + 64 <= text.size(); at += 64) *to++ = Way::block(text.data() + at);
-  if (at < text.size()) {
-    const Tail tail(text, text.size() - at);
-    *to = tail.cut(Way::block(tail.from));
-  }
-}
-
 // A character is escaped when it follows a backslash that is not escaped itself. `carry`: the block before ended with
 // one.
 uint64_t without_escaped(uint64_t quotes, uint64_t backslashes, uint64_t& carry) {
@@ -64,6 +59,56 @@ uint64_t without_escaped(uint64_t quotes, uint64_t backslashes, uint64_t& carry)
     left &= ~(uint64_t{3} << at);
   }
   return quotes & ~escaped;
+}
+
+using Gathered = QuoteIndex::Gathered;
+
+// What has been found so far, block by block.
+struct Gathering {
+  uint32_t* to;
+  uint32_t base = 0;
+  uint64_t carry = 0;
+  uint64_t backslashes = 0;
+  uint64_t high = 0;
+};
+
+[[gnu::always_inline]] inline void add_block(Gathering& all, const Block& block) {
+  all.high |= block.high;
+  uint64_t quotes = block.quotes;
+  if ((block.backslashes | all.carry) != 0) [[unlikely]] {
+    all.backslashes = 1;
+    quotes = without_escaped(quotes, block.backslashes, all.carry);
+  }
+  uint32_t* const end = all.to + std::popcount(quotes);
+  // Eight at a time, the last ones too many.
+  uint32_t* to = all.to;
+  do {
+    for (int k = 0; k < 8; ++k) {
+      to[k] = all.base + static_cast<uint32_t>(std::countr_zero(quotes | uint64_t{1} << 63));
+      quotes &= quotes - 1;
+    }
+    to += 8;
+  } while (to < end);
+  all.to = end;
+  all.base += 64;
+}
+
+[[gnu::always_inline]] inline Gathered finish(const Gathering& all, const uint32_t* places) {
+  all.to[0] = QuoteIndex::none;
+  all.to[1] = QuoteIndex::none;
+  return {static_cast<size_t>(all.to - places), all.backslashes != 0, all.high != 0};
+}
+
+template <class Way>
+Gathered gather(std::string_view text, uint32_t* places) {
+  Gathering all{places};
+  size_t at = 0;
+  for (; at + 64 <= text.size(); at += 64) add_block(all, Way::block(text.data() + at));
+  if (at < text.size()) {
+    const Tail tail(text, text.size() - at);
+    add_block(all, tail.cut(Way::block(tail.from)));
+  }
+  return finish(all, places);
 }
 
 struct Portable {
@@ -109,28 +154,64 @@ struct Sse2 {
   return {avx2_bits(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)),
           avx2_bits(_mm256_cmpeq_epi8(a, backslash), _mm256_cmpeq_epi8(b, backslash)), avx2_bits(a, b)};
 }
-[[gnu::target("avx2")]] void avx2_blocks_of(std::string_view text, Block* to) {
+[[gnu::target("avx2,bmi,bmi2,popcnt")]] Gathered gather_avx2(std::string_view text, uint32_t* places) {
+  Gathering all{places};
   size_t at = 0;
-  for (; at + 64 <= text.size(); at += 64) *to++ = avx2_block(text.data() + at);
+  for (; at + 64 <= text.size(); at += 64) add_block(all, avx2_block(text.data() + at));
   if (at < text.size()) {
     const Tail tail(text, text.size() - at);
-    *to = tail.cut(avx2_block(tail.from));
+    add_block(all, tail.cut(avx2_block(tail.from)));
   }
+  return finish(all, places);
 }
 
-[[gnu::target("avx512bw")]] inline Block avx512_block(const char* at) {
+#define MILLRACE_AVX512 [[gnu::target("avx512bw,avx512vl,avx512vbmi2,avx2,bmi,bmi2,popcnt")]]
+
+MILLRACE_AVX512 inline Block avx512_block(const char* at) {
   const __m512i a = _mm512_loadu_si512(at);
   return {_mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8('"')), _mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8('\\')),
           _mm512_movepi8_mask(a)};
 }
-[[gnu::target("avx512bw")]] void avx512_blocks_of(std::string_view text, Block* to) {
+// As add_block, sixteen places at a time.
+MILLRACE_AVX512 inline void avx512_add_block(Gathering& all, const Block& block) {
+  all.high |= block.high;
+  uint64_t quotes = block.quotes;
+  if ((block.backslashes | all.carry) != 0) [[unlikely]] {
+    all.backslashes = 1;
+    quotes = without_escaped(quotes, block.backslashes, all.carry);
+  }
+  alignas(64) static constexpr std::array<uint8_t, 64> numbers = [] {
+    std::array<uint8_t, 64> from_zero{};
+    for (size_t i = 0; i < 64; ++i) from_zero[i] = static_cast<uint8_t>(i);
+    return from_zero;
+  }();
+  const __m512i base = _mm512_set1_epi32(static_cast<int>(all.base));
+  const __m512i places = _mm512_maskz_compress_epi8(quotes, _mm512_load_si512(numbers.data()));
+  const int count = std::popcount(quotes);
+  _mm512_storeu_si512(all.to, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(places)), base));
+  if (count > 16) [[unlikely]] {
+    alignas(64) std::array<uint8_t, 64> bytes;
+    _mm512_store_si512(bytes.data(), places);
+    for (int k = 16; k < count; k += 16) {
+      const __m128i some = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes.data() + k));
+      _mm512_storeu_si512(all.to + k, _mm512_add_epi32(_mm512_cvtepu8_epi32(some), base));
+    }
+  }
+  all.to += count;
+  all.base += 64;
+}
+MILLRACE_AVX512 Gathered gather_avx512(std::string_view text, uint32_t* places) {
+  Gathering all{places};
   size_t at = 0;
-  for (; at + 64 <= text.size(); at += 64) *to++ = avx512_block(text.data() + at);
+  for (; at + 64 <= text.size(); at += 64) avx512_add_block(all, avx512_block(text.data() + at));
   if (at < text.size()) {
     const Tail tail(text, text.size() - at);
-    *to = tail.cut(avx512_block(tail.from));
+    avx512_add_block(all, tail.cut(avx512_block(tail.from)));
   }
+  return finish(all, places);
 }
+
+#undef MILLRACE_AVX512
 
 #elif defined(__aarch64__)
 
@@ -157,17 +238,21 @@ struct Neon {
 #endif
 
 struct Ways {
-  std::array<void (*)(std::string_view, Block*), 4> ways{};
+  std::array<Gathered (*)(std::string_view, uint32_t*), 4> ways{};
   size_t count = 0;
 
   Ways() {
-    ways[count++] = blocks_of<Portable>;
+    ways[count++] = gather<Portable>;
 #if defined(__x86_64__)
-    ways[count++] = blocks_of<Sse2>;
-    if (__builtin_cpu_supports("avx2")) ways[count++] = avx2_blocks_of;
-    if (__builtin_cpu_supports("avx512bw")) ways[count++] = avx512_blocks_of;
+    ways[count++] = gather<Sse2>;
+    const bool bits =
+        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+    if (bits && __builtin_cpu_supports("avx2")) ways[count++] = gather_avx2;
+    if (bits && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi2"))
+      ways[count++] = gather_avx512;
 #elif defined(__aarch64__)
-    ways[count++] = blocks_of<Neon>;
+    ways[count++] = gather<Neon>;
 #endif
   }
 };
@@ -177,46 +262,11 @@ const Ways all_ways;
 
 size_t QuoteIndex::ways() { return all_ways.count; }
 
-QuoteIndex::QuoteIndex(size_t way) : blocks_of_(all_ways.ways[std::min(way, all_ways.count - 1)]) {}
+QuoteIndex::QuoteIndex(size_t way) : build_(all_ways.ways[std::min(way, all_ways.count - 1)]) { reserve(64); }
 
-void QuoteIndex::build(std::string_view text) {
-  check(text.size() < none);
-  const size_t count = (text.size() + 63) / 64;
-  if (blocks_.size() < count) {
-    blocks_.resize(count * 2);
-    places_.resize(count * 2 * 64 + 16);
-  }
-  if (places_.empty()) places_.resize(16);
-  blocks_of_(text, blocks_.data());
-  uint32_t* to = places_.data();
-  uint64_t carry = 0;
-  uint64_t backslashes = 0;
-  uint64_t high = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const Block& block = blocks_[i];
-    high |= block.high;
-    uint64_t quotes = block.quotes;
-    if ((block.backslashes | carry) != 0) [[unlikely]] {
-      backslashes = 1;
-      quotes = without_escaped(quotes, block.backslashes, carry);
-    }
-    const auto base = static_cast<uint32_t>(i * 64);
-    uint32_t* const end = to + std::popcount(quotes);
-    // Eight at a time, the last ones too many.
-    do {
-      for (int k = 0; k < 8; ++k) {
-        to[k] = base + static_cast<uint32_t>(std::countr_zero(quotes | uint64_t{1} << 63));
-        quotes &= quotes - 1;
-      }
-      to += 8;
-    } while (to < end);
-    to = end;
-  }
-  to[0] = none;
-  to[1] = none;
-  count_ = static_cast<size_t>(to - places_.data());
-  escapes_ = backslashes != 0;
-  non_ascii_ = high != 0;
+void QuoteIndex::reserve(size_t size) {
+  check(size < none);
+  places_.resize((size + 127) / 64 * 64 * 2 + 16);
 }
 
 bool has_whole_characters(std::string_view text) {

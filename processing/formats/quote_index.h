@@ -14,32 +14,34 @@ namespace millrace::processing {
 
 class QuoteIndex {
  public:
-  struct Block {  // one bit for each of 64 bytes
-    uint64_t quotes;
-    uint64_t backslashes;
-    uint64_t high;
-  };
   // `way`: one of ways(), slowest first, that this processor knows; the best without. They differ in nothing else.
   explicit QuoteIndex(size_t way = SIZE_MAX);
   static size_t ways();
 
   // Of a text below four gigabytes.
-  void build(std::string_view text);
+  void build(std::string_view text) {
+    if (2 * text.size() + 16 > places_.size()) reserve(text.size());
+    found_ = build_(text, places_.data());
+  }
 
   static constexpr uint32_t none = UINT32_MAX;
   // Ascending; `none` at count() and behind it.
   const uint32_t* places() const { return places_.data(); }
-  size_t count() const { return count_; }
-  bool escapes() const { return escapes_; }      // there is a backslash
-  bool non_ascii() const { return non_ascii_; }  // there is a byte from 0x80 up
+  size_t count() const { return found_.count; }
+  bool escapes() const { return found_.escapes; }      // there is a backslash
+  bool non_ascii() const { return found_.non_ascii; }  // there is a byte from 0x80 up
+
+  struct Gathered {
+    size_t count = 0;
+    bool escapes = false;
+    bool non_ascii = false;
+  };
 
  private:
-  void (*blocks_of_)(std::string_view, Block*);
-  std::vector<Block> blocks_;
+  void reserve(size_t size);
+  Gathered (*build_)(std::string_view text, uint32_t* places);
   std::vector<uint32_t> places_;
-  size_t count_ = 0;
-  bool escapes_ = false;
-  bool non_ascii_ = false;
+  Gathered found_;
 };
 
 // Whether every lead byte has its continuation bytes, which is all that Jackson asks of UTF-8.

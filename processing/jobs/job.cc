@@ -666,15 +666,15 @@ Task<void> Job::end_epoch(bool last) {
   protocol::Compression compression = protocol::Compression::none;
   for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
   for (auto& [to, batches] : outbox_.take()) {
-    for (protocol::BatchBuilder& batch : batches) {
-      const Sequence first(sequences_[to]);
-      const int count = batch.count();
-      batch.options().compression = compression;
-      batch.options().producer_id = setup_.producer;
-      batch.options().producer_epoch = ProducerEpoch(0);
-      batch.options().base_sequence = first;
-      sequences_[to] = protocol::add_sequence(first, count).value;
-      outputs.push_back({to, protocol::add_sequence(first, count - 1).value, batch.build()});
+    for (OutputBatch& batch : batches) {
+      protocol::BatchOptions options;
+      options.compression = compression;
+      options.producer_id = setup_.producer;
+      options.producer_epoch = ProducerEpoch(0);
+      options.base_sequence = Sequence(sequences_[to]);
+      const int count = batch.summary.count;
+      sequences_[to] = protocol::add_sequence(options.base_sequence, count).value;
+      outputs.push_back({to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
     }
   }
   graph_->new_epoch();

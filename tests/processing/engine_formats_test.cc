@@ -1,6 +1,9 @@
 // Jobs over each format, and over records that are not what the format says.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <limits>
+
 #include "processing/connectors/partitioner.h"
 #include "processing/formats/format.h"
 #include "processing/formats/json_reader.h"
@@ -91,6 +94,98 @@ TEST_CASE("JSON is written with Jackson's bytes") {
         R"({"s":"x"})");
   CHECK(stripped_decimal_text("100e18") == "1E+20");
   CHECK(stripped_decimal_text("0.00150") == "0.0015");
+}
+
+TEST_CASE("text keeps its characters wherever one that JSON escapes stands") {
+  const std::vector<Field> fields{{"s", DataType::string()}};
+  const std::unique_ptr<RowEncoder> encoder = make_encoder("json", {}, fields);
+  for (size_t size = 0; size < 70; ++size) {
+    for (const std::string_view special :
+         {"", "\"", "\\", "\x01", "\x1f", " ", "\x7f", "\xc3\xa9", "\xf0\x9f\x98\x80"}) {
+      for (size_t at = 0; at <= size; at += special.empty() ? 100 : 1) {
+        const std::string text = std::string(at, 'a') + std::string(special) + std::string(size - at, 'b');
+        std::string expected = "{\"s\":";
+        append_json_string(expected, text, true);
+        const Row row{Value::text(text)};
+        const std::vector<Column> columns{Column::from_values(fields[0].type, row)};
+        std::string out = "before";
+        std::vector<size_t> ends;
+        const uint32_t rows[] = {0, 0};
+        encoder->encode_all(columns, rows, out, ends);
+        REQUIRE(out == "before" + expected + "}" + expected + "}");
+        REQUIRE(ends == std::vector<size_t>{6 + expected.size() + 1, 6 + 2 * expected.size() + 2});
+      }
+    }
+  }
+}
+
+TEST_CASE("numbers of every length are written as they are") {
+  const std::vector<Field> fields{{"n", DataType::bigint()}};
+  std::vector<int64_t> numbers{0, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
+  for (int64_t power = 1; power < 1'000'000'000'000'000'000; power *= 10)
+    for (const int64_t n : {power - 1, power, power + 1, power * 7 + 3, power / 3}) {
+      numbers.push_back(n);
+      numbers.push_back(-n);
+    }
+  for (const int64_t n : numbers) {
+    const std::string text = "{\"n\":" + std::to_string(n) + "}";
+    REQUIRE(encoded("json", fields, {Value::integer(n)}) == text);
+    const std::unique_ptr<RowDecoder> decoder = make_decoder("json", {}, fields, {});
+    ColumnBuilder column(fields[0].type);
+    ColumnBuilder* const columns[] = {&column};
+    const std::optional<std::string_view> records[] = {text};
+    std::vector<uint32_t> rows;
+    decoder->decode_all(records, columns, rows);
+    REQUIRE(column.finish().at<int64_t>(0) == n);
+  }
+}
+
+TEST_CASE("timestamps are read and written quickly as they are slowly") {
+  for (const TimestampStandard standard :
+       {TimestampStandard::sql, TimestampStandard::iso_8601, TimestampStandard::iso_8601_with_offset}) {
+    for (const bool zoned : {false, true}) {
+      TimestampReader reader(standard, zoned);
+      TimestampWriter writer(standard, zoned);
+      uint64_t state = 3;
+      for (int i = 0; i < 20'000; ++i) {
+        state = state * 6364136223846793005 + 1442695040888963407;
+        const uint64_t random = state >> 20;
+        const int64_t span = i % 7 == 0 ? 400'000'000'000'000 : i % 3 == 0 ? 40'000'000'000'000 : 200'000'000;
+        TimestampValue value{static_cast<int64_t>(random % static_cast<uint64_t>(span)) - span / 3, 0};
+        if (i % 5 == 0) value.millis -= value.millis % 1000;
+        if (i % 5 == 1) value.millis -= value.millis % 100;
+        if (i % 11 == 0) value.nanos = static_cast<int32_t>(random % 1'000'000);
+        std::string text = format_timestamp(value, standard, zoned);
+        std::array<char, TimestampWriter::longest> buffer{};
+        REQUIRE(std::string_view(buffer.data(), writer.write(buffer.data(), value)) == text);
+        if (standard == TimestampStandard::iso_8601_with_offset && !zoned) text += 'Z';
+        if (value.millis >= -62'000'000'000'000 && value.millis < 253'000'000'000'000)
+          REQUIRE(reader.read(text) == value);
+        else
+          REQUIRE(reader.read(text) == parse_timestamp(text, standard, zoned));
+        static constexpr std::string_view others = "0123456789-:. TZ/+x";
+        text[random % text.size()] = others[(random >> 12) % others.size()];
+        REQUIRE(reader.read(text) == parse_timestamp(text, standard, zoned));
+      }
+    }
+  }
+}
+
+TEST_CASE("a bad record among many leaves the rows before it whole") {
+  const std::unique_ptr<RowDecoder> decoder = make_decoder("json", {}, id_name, {});
+  ColumnBuilder id(id_name[0].type);
+  ColumnBuilder name(id_name[1].type);
+  ColumnBuilder* const columns[] = {&id, &name};
+  const std::optional<std::string_view> records[] = {R"({"id":1,"name":"a"})", std::nullopt, R"({"name":null,"id":2})",
+                                                     R"({"id":3,"name":"c" x)"};
+  std::vector<uint32_t> rows;
+  CHECK_THROWS_AS(decoder->decode_all(records, columns, rows), JobFailure);
+  CHECK(rows == std::vector<uint32_t>{0, 2});
+  CHECK(id.size() == 2);
+  const Column names = name.finish();
+  CHECK(names.size() == 2);
+  CHECK(names.at<std::string_view>(0) == "a");
+  CHECK(names.is_null(1));
 }
 
 TEST_CASE("CSV follows quotes, escapes and the schema's width") {

@@ -1,0 +1,26 @@
+// Writing record batches in parts: records one behind the other, and around them, once all is known, the header.
+// record_batch.h shows the format, and has a builder for those who know everything beforehand.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "protocol/record_batch.h"
+
+namespace millrace::protocol {
+
+// Appends one record. The deltas are to the first record of the batch.
+void append_record(std::string& to, int64_t timestamp_delta, int64_t offset_delta, std::optional<std::string_view> key,
+                   std::optional<std::string_view> value, std::span<const Header> headers);
+
+// What the records come to.
+struct BatchSummary {
+  Timestamp base_timestamp{-1};
+  Timestamp max_timestamp{-1};
+  int32_t last_offset_delta = -1;
+  int32_t count = 0;
+};
+// The batch, whose records lie in `batch` behind the room for its header.
+Bytes finish_batch(std::string batch, const BatchOptions& options, const BatchSummary& summary);
+
+}  // namespace millrace::protocol
