@@ -2,9 +2,12 @@
 // a field, an escape character anywhere), writing its loose quoting: a text is quoted when it is longer than 24
 // characters or holds any character up to the larger of delimiter and quote.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <deque>
 #include <limits>
 
+#include "processing/formats/eight_bytes.h"
 #include "processing/formats/format.h"
 #include "processing/formats/number_text.h"
 #include "processing/jobs/job_failure.h"
@@ -53,6 +56,11 @@ std::string described(char c) {
                    text.empty() ? "For input string: \"\"" : "For input string: \"" + text + "\"");
 }
 
+struct Cell {
+  std::string_view text;
+  bool borrowed = false;  // from the record
+};
+
 class CsvDecoder final : public RowDecoder {
  public:
   CsvDecoder(const FormatOptions& options, std::vector<Field> fields)
@@ -91,7 +99,7 @@ class CsvDecoder final : public RowDecoder {
                                                          " fields expected but was " + std::to_string(cells_.size()) +
                                                          ".");
     for (size_t i = 0; i < cells_.size(); ++i) {
-      if (style_.null_literal && cells_[i] == *style_.null_literal) continue;
+      if (style_.null_literal && cells_[i].text == *style_.null_literal) continue;
       try {
         convert(cells_[i], fields_[i].type, slots_[i]);
       } catch (const JobFailure& failure) {
@@ -105,38 +113,59 @@ class CsvDecoder final : public RowDecoder {
 
   void split(std::string_view line) {
     cells_.clear();
+    made_.clear();
     size_t at = 0;
     for (;;) {
-      std::string cell;
+      Cell cell;
       if (style_.quote && at < line.size() && line[at] == *style_.quote) {
         at = quoted(line, at + 1, cell);
         while (at < line.size() && line[at] == ' ' && style_.delimiter != ' ') ++at;
-        if (at < line.size() && line[at] != style_.delimiter && line[at] != '\r' && line[at] != '\n')
+        if (at < line.size() && !ends_cell(line[at]))
           throw JobFailure(std::string(shaded) + "dataformat.csv.CsvReadException",
                            "Unexpected character (" + described(line[at]) + "): Expected column separator character (" +
                                described(style_.delimiter) + ") or end-of-line");
       } else {
-        while (at < line.size() && line[at] != style_.delimiter && line[at] != '\r' && line[at] != '\n') {
-          if (style_.escape && line[at] == *style_.escape && at + 1 < line.size()) {
-            cell.push_back(unescaped(line[at + 1]));
-            at += 2;
-          } else {
-            cell.push_back(line[at++]);
-          }
-        }
+        at = unquoted(line, at, cell);
       }
       if (cells_.size() == fields_.size()) {
         // One empty column too many is a trailing separator, which is fine.
-        if (cell.empty() && at >= line.size()) return;
+        if (cell.text.empty() && at >= line.size()) return;
         throw JobFailure(std::string(shaded) + "dataformat.csv.CsvReadException",
                          "Too many entries: expected at most " + std::to_string(fields_.size()) + " (value #" +
-                             std::to_string(fields_.size()) + " (" + std::to_string(utf16_length(cell)) + " chars) \"" +
-                             cell + "\")");
+                             std::to_string(fields_.size()) + " (" + std::to_string(utf16_length(cell.text)) +
+                             " chars) \"" + std::string(cell.text) + "\")");
       }
-      cells_.push_back(std::move(cell));
+      cells_.push_back(cell);
       if (at >= line.size() || line[at] != style_.delimiter) return;
       ++at;
     }
+  }
+
+  bool ends_cell(char c) const { return c == style_.delimiter || c == '\r' || c == '\n'; }
+  bool is_escape(char c) const { return style_.escape && c == *style_.escape; }
+
+  // A view of the line unless there is something to unescape.
+  size_t unquoted(std::string_view line, size_t at, Cell& cell) {
+    size_t from = at;
+    std::string* made = nullptr;
+    while (at < line.size() && !ends_cell(line[at])) {
+      if (is_escape(line[at]) && at + 1 < line.size()) {
+        if (made == nullptr) made = &made_.emplace_back();
+        made->append(line, from, at - from);
+        made->push_back(unescaped(line[at + 1]));
+        at += 2;
+        from = at;
+      } else {
+        ++at;
+      }
+    }
+    finish(line, from, at, made, cell);
+    return at;
+  }
+
+  static void finish(std::string_view line, size_t from, size_t to, std::string* made, Cell& cell) {
+    if (made != nullptr) made->append(line, from, to - from);
+    cell = made != nullptr ? Cell{*made, false} : Cell{line.substr(from, to - from), true};
   }
 
   static size_t utf16_length(std::string_view text) {
@@ -148,27 +177,33 @@ class CsvDecoder final : public RowDecoder {
     return units;
   }
 
-  size_t quoted(std::string_view line, size_t at, std::string& cell) const {
+  // Returns where the closing quote has been passed.
+  size_t quoted(std::string_view line, size_t at, Cell& cell) {
+    size_t from = at;
+    std::string* made = nullptr;
     for (;;) {
+      if (!style_.escape) {
+        const size_t next = line.find(*style_.quote, at);
+        at = next == std::string_view::npos ? line.size() : next;
+      }
       if (at >= line.size())
         throw JobFailure(std::string(shaded) + "core.io.JsonEOFException", "Missing closing quote for value");
       const char c = line[at];
-      if (style_.escape && c == *style_.escape && at + 1 < line.size()) {
-        cell.push_back(unescaped(line[at + 1]));
-        at += 2;
-        continue;
-      }
-      ++at;
-      if (c != *style_.quote) {
-        cell.push_back(c);
-        continue;
-      }
-      if (at < line.size() && line[at] == *style_.quote) {
-        cell.push_back(c);
+      const bool escaped = is_escape(c) && at + 1 < line.size();
+      if (!escaped && c != *style_.quote) {
         ++at;
         continue;
       }
-      return at;
+      const bool doubled = !escaped && at + 1 < line.size() && line[at + 1] == *style_.quote;
+      if (!escaped && !doubled) {
+        finish(line, from, at, made, cell);
+        return at + 1;
+      }
+      if (made == nullptr) made = &made_.emplace_back();
+      made->append(line, from, at - from);
+      made->push_back(escaped ? unescaped(line[at + 1]) : c);
+      at += 2;
+      from = at;
     }
   }
 
@@ -187,10 +222,10 @@ class CsvDecoder final : public RowDecoder {
     }
   }
 
-  static int64_t integer(const std::string& text, int64_t least, int64_t most) {
-    const std::string trimmed(java_trim(text));
-    const std::optional<int64_t> value = parse_integer(trimmed, least, most);
+  static int64_t integer(std::string_view text, int64_t least, int64_t most) {
+    const std::optional<int64_t> value = parse_integer(java_trim(text), least, most);
     if (!value) {
+      const std::string trimmed(java_trim(text));
       if (most <= 32767 &&
           parse_integer(trimmed, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()))
         throw JobFailure("java.lang.NumberFormatException", "Value out of range. Value:\"" + trimmed + "\" Radix:10");
@@ -199,8 +234,9 @@ class CsvDecoder final : public RowDecoder {
     return *value;
   }
 
-  void convert(const std::string& text, const DataType& type, FieldSlot& slot) const {
-    slot.borrowed = false;
+  void convert(Cell cell, const DataType& type, FieldSlot& slot) const {
+    const std::string_view text = cell.text;
+    slot.borrowed = cell.borrowed;
     switch (type.root) {
       case TypeRoot::boolean: {
         std::string lower;
@@ -229,7 +265,7 @@ class CsvDecoder final : public RowDecoder {
         const std::optional<double> value = parse_double(trimmed);
         if (!value) bad_number(trimmed);
         slot.real = *value;
-        slot.single = parse_float(trimmed).value_or(0);
+        if (type.is(TypeRoot::float_)) slot.single = parse_float(trimmed).value_or(0);
         break;
       }
       case TypeRoot::decimal: {
@@ -258,7 +294,7 @@ class CsvDecoder final : public RowDecoder {
         const std::optional<int64_t> millis = parse_iso_time(text);
         if (!millis)
           throw JobFailure("java.time.format.DateTimeParseException",
-                           "Text '" + text + "' could not be parsed at index 0");
+                           "Text '" + std::string(text) + "' could not be parsed at index 0");
         int64_t unit = 1;
         for (int p = type.precision; p < 3; ++p) unit *= 10;
         slot.integer = *millis / unit * unit;
@@ -276,7 +312,7 @@ class CsvDecoder final : public RowDecoder {
           value = parse_timestamp(text, TimestampStandard::sql, true);
           if (!value)
             throw JobFailure("java.time.format.DateTimeParseException",
-                             "Text '" + text + "' could not be parsed at index 0");
+                             "Text '" + std::string(text) + "' could not be parsed at index 0");
         }
         slot.time = *value;
         if (type.precision <= 3) slot.time.nanos = 0;
@@ -292,6 +328,7 @@ class CsvDecoder final : public RowDecoder {
         if (!bytes) throw JobFailure("java.lang.RuntimeException", "Unable to deserialize byte array.");
         slot.boxed = Value::text(std::move(*bytes));
         slot.text = slot.boxed.as_text();
+        slot.borrowed = false;
         break;
       }
       case TypeRoot::array:
@@ -305,14 +342,15 @@ class CsvDecoder final : public RowDecoder {
   }
 
   // The elements of an array, or the fields of a row, between array delimiters.
-  Value nested(const std::string& text, const DataType& type) const {
-    std::vector<std::string> parts;
+  Value nested(std::string_view text, const DataType& type) const {
+    std::vector<std::string_view> parts;
     if (!text.empty()) {
       size_t from = 0;
       for (;;) {
-        const size_t to = style_.array_delimiter.empty() ? std::string::npos : text.find(style_.array_delimiter, from);
-        parts.emplace_back(java_trim(std::string_view(text).substr(from, to == std::string::npos ? to : to - from)));
-        if (to == std::string::npos) break;
+        const size_t to =
+            style_.array_delimiter.empty() ? std::string_view::npos : text.find(style_.array_delimiter, from);
+        parts.push_back(java_trim(text.substr(from, to == std::string_view::npos ? to : to - from)));
+        if (to == std::string_view::npos) break;
         from = to + style_.array_delimiter.size();
       }
     }
@@ -325,7 +363,7 @@ class CsvDecoder final : public RowDecoder {
       }
       const DataType& item = type.is(TypeRoot::row) ? (*type.fields)[i].type : type.child(0);
       FieldSlot slot;
-      convert(parts[i], item, slot);
+      convert({parts[i], true}, item, slot);
       ColumnBuilder column(item);
       slot.append_to(column);
       items.push_back(column.finish().value(0));
@@ -334,7 +372,8 @@ class CsvDecoder final : public RowDecoder {
   }
 
   CsvStyle style_;
-  std::vector<std::string> cells_;
+  std::vector<Cell> cells_;
+  std::deque<std::string> made_;  // text that had to be unescaped
 };
 
 class CsvEncoder final : public RowEncoder {
@@ -343,30 +382,55 @@ class CsvEncoder final : public RowEncoder {
     auto safe = static_cast<unsigned char>(style_.delimiter);
     if (style_.quote) safe = std::max(safe, static_cast<unsigned char>(*style_.quote));
     first_safe_ = static_cast<unsigned>(safe) + 1;
+    for (const Field& field : fields_)
+      writers_.emplace_back(TimestampStandard::sql, field.type.is(TypeRoot::timestamp_ltz));
   }
 
   std::optional<std::string> encode(std::span<const Column> columns, size_t row) override {
     std::string out;
+    write_row(out, columns, row);
+    return out;
+  }
+
+  void encode_all(std::span<const Column> columns, std::span<const uint32_t> rows, std::string& out,
+                  std::vector<size_t>& ends) override {
+    for (const uint32_t row : rows) {
+      write_row(out, columns, row);
+      ends.push_back(out.size());
+    }
+  }
+
+ private:
+  void write_row(std::string& out, std::span<const Column> columns, size_t row) {
     for (size_t i = 0; i < fields_.size(); ++i) {
       if (i > 0) out += style_.delimiter;
-      const Value value = columns[i].value(row);
-      if (value.is_null()) {
-        out += style_.null_literal.value_or("");
-      } else if (fields_[i].type.is_nested()) {
-        write_text(out, joined(value, fields_[i].type));
+      const Column& column = columns[i];
+      const DataType& type = fields_[i].type;
+      if (column.is_null(row)) {
+        if (style_.null_literal) out += *style_.null_literal;
+      } else if (type.is_text()) {
+        write_text(out, column.at<std::string_view>(row));
+      } else if (type.is(TypeRoot::bigint)) {
+        std::array<char, 24> digits;
+        const char* end = write_number(digits.data(), column.at<int64_t>(row));
+        out += std::string_view(digits.data(), end);
+      } else if (type.is_timestamp()) {
+        std::array<char, TimestampWriter::longest> text;
+        const char* end = writers_[i].write(text.data(), column.at<TimestampValue>(row));
+        write_text(out, {text.data(), end});
+      } else if (type.is_nested()) {
+        write_text(out, joined(column.value(row), type));
       } else {
         bool is_text = false;
-        const std::string text = plain(value, fields_[i].type, is_text);
+        const std::string text = plain(column.value(row), type, is_text);
         if (is_text)
           write_text(out, text);
         else
           out += text;
       }
     }
-    return out;
   }
 
- private:
   std::string plain(const Value& value, const DataType& type, bool& is_text) const {
     is_text = false;
     switch (type.root) {
@@ -426,6 +490,7 @@ class CsvEncoder final : public RowEncoder {
 
   bool needs_quotes(std::string_view text) const {
     if (!style_.quote) return false;
+    if (text.size() > 3 * 24) return true;  // more than 24 characters in any case
     size_t units = 0;
     for (const char c : text) {
       const auto byte = static_cast<unsigned char>(c);
@@ -442,18 +507,24 @@ class CsvEncoder final : public RowEncoder {
       return;
     }
     out += *style_.quote;
-    for (const char c : text) {
-      if (c == *style_.quote)
-        out += style_.escape.value_or(*style_.quote);
-      else if (style_.escape && c == *style_.escape)
+    if (text.find(*style_.quote) == std::string_view::npos &&
+        (!style_.escape || text.find(*style_.escape) == std::string_view::npos)) {
+      out += text;
+    } else {
+      for (const char c : text) {
+        if (c == *style_.quote)
+          out += style_.escape.value_or(*style_.quote);
+        else if (style_.escape && c == *style_.escape)
+          out += c;
         out += c;
-      out += c;
+      }
     }
     out += *style_.quote;
   }
 
   CsvStyle style_;
   std::vector<Field> fields_;
+  std::vector<TimestampWriter> writers_;
   unsigned first_safe_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "processing/formats/eight_bytes.h"
+#include "processing/formats/number_text.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
@@ -128,6 +129,16 @@ JsonScan::JsonScan(std::span<const Field> fields, TimestampStandard standard, bo
         break;
       case TypeRoot::boolean:
         known.kind = Kind::boolean;
+        break;
+      case TypeRoot::decimal:
+      case TypeRoot::double_:
+      case TypeRoot::float_:
+        known.kind = Kind::fraction;
+        known.precision = field.type.precision;
+        known.scale = field.type.scale;
+        break;
+      case TypeRoot::date:
+        known.kind = Kind::date;
         break;
       default:
         break;
@@ -308,6 +319,23 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
       if (targets.wanted(field)) targets.set<uint8_t>(field, is_true ? 1 : 0);
       return true;
     }
+    case Kind::fraction: {
+      const char* at = in.at;
+      if (!skip_number(at, in.end)) break;
+      if (!read_fraction({in.at, at}, field, targets, filled)) return false;
+      in.at = at;
+      return true;
+    }
+    case Kind::date: {
+      if (*in.at != '"') break;
+      std::string_view text;
+      if (!read_string(in, text)) return false;
+      const std::optional<int64_t> days = parse_iso_date(text);
+      if (!days) return false;
+      word |= bit;
+      if (targets.wanted(field)) targets.set<int32_t>(field, static_cast<int32_t>(*days));
+      return true;
+    }
     case Kind::other:
       break;
   }
@@ -319,6 +347,28 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
   const bool good = read_any(place, field, targets, filled);
   in = place;
   return good;
+}
+
+// A number as it stands, for a column with fractions.
+[[gnu::noinline]] bool JsonScan::read_fraction(std::string_view text, size_t field, RowTargets& targets,
+                                               Filled& filled) {
+  const Known& known = known_[field];
+  bool null = false;
+  const auto set = [&]<class T>(const std::optional<T>& value) {
+    null = !value;
+    if (value && targets.wanted(field)) targets.set<T>(field, *value);
+  };
+  if (known.physical == Physical::decimal)
+    set(parse_decimal(text, known.precision, known.scale));
+  else if (known.physical == Physical::double_)
+    set(parse_double(text));
+  else
+    set(parse_float(text));
+  if (null && known.physical != Physical::decimal) return false;  // a decimal that is too large is NULL
+  const uint64_t bit = uint64_t{1} << (field % 64);
+  uint64_t& word = filled[field / 64];
+  word = null ? word & ~bit : word | bit;
+  return true;
 }
 
 [[gnu::noinline]] bool JsonScan::read_any(Place& in, size_t field, RowTargets& targets, Filled& filled) {

@@ -40,13 +40,15 @@ class JsonScan {
   static constexpr size_t most_fields = 256;
   static constexpr size_t unknown = SIZE_MAX;
   static constexpr size_t most_unknown = 32;  // names that no field has, remembered to pass them quickly
-  enum class Kind : uint8_t { whole, text, timestamp, boolean, other };
+  enum class Kind : uint8_t { whole, fraction, text, timestamp, date, boolean, other };
   struct Known {
     std::string name;
     Kind kind = Kind::other;
     Physical physical = Physical::boxed;
     int64_t least = 0;  // of whole numbers
     int64_t most = 0;
+    int precision = 0;  // of decimals
+    int scale = 0;
     TimestampReader timestamp;
     bool millis_only = false;
   };
@@ -71,6 +73,7 @@ class JsonScan {
   bool find_name(Place& in, size_t& guess, size_t& field);
   bool find_name_apart(Place& in, size_t& guess, size_t& field);
   bool read_value(Place& in, size_t field, RowTargets& targets, Filled& filled);
+  bool read_fraction(std::string_view text, size_t field, RowTargets& targets, Filled& filled);
   bool read_any(Place& in, size_t field, RowTargets& targets, Filled& filled);
   bool skip_value(Place& in);
   bool skip_any(Place& in);
