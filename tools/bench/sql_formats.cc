@@ -1,7 +1,7 @@
 // What the formats of SQL tables cost, in nanoseconds of one core per row: Nexmark bids as JSON in record batches,
 // walked, decoded (whole, three columns, one column), and encoded into batches again; the same rows as CSV. The batches
 // fit the cache, as they do right behind the checksum.
-//   bench_sql_formats [ROWS [ROUNDS [ONLY]]]       ONLY: what has this in its name
+//   sql_formats [ROWS [ROUNDS [ONLY]]]       ONLY: what has this in its name
 #include <time.h>
 
 #include <algorithm>
