@@ -205,7 +205,7 @@ Batch PartitionTask::source_rows() {
     }
     physical_[i]->keep(memory);
     source.columns.push_back(physical_[i]->finish());
-    physical_[i].emplace(scan_.physical[i].type, batch_rows);
+    physical_[i].emplace(scan_.physical[i].type, 2 * batch_rows);
   }
   for (size_t i = 0; i < metadata_.size(); ++i) {
     source.columns.push_back(metadata_[i].finish());

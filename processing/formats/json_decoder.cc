@@ -168,7 +168,7 @@ class JsonDecoder final : public RowDecoder, private JsonValues {
   bool convert_value(JsonReader& json, size_t field, FieldSlot& slot) override {
     arena_.clear();
     try {
-      convert(json, fields_[field].type, slot, needed_[field]);
+      convert(json, fields_[field].type, slot, false);  // taken before the reader moves on
     } catch (const Unfit&) {
       return false;
     }

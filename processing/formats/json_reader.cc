@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "processing/formats/eight_bytes.h"
 #include "processing/formats/number_text.h"
 #include "processing/jobs/job_failure.h"
 #include "processing/value.h"
@@ -19,6 +20,14 @@ constexpr const char* parse_exception =
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Eight characters, none of which is a quote, a backslash or beyond ASCII. (Others may be taken for such.)
+bool is_plain_ascii(uint64_t text) {
+  constexpr uint64_t ones = 0x0101010101010101;
+  const uint64_t quote = text ^ (ones * '"');
+  const uint64_t backslash = text ^ (ones * '\\');
+  return ((text | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & top_bits) == 0;
+}
 
 [[noreturn]] void fail(std::string message) { throw JobFailure(parse_exception, std::move(message)); }
 
@@ -297,6 +306,7 @@ void JsonReader::finish_string() {
 // Reads to the closing quote; text_ is a view of the input unless there is something to unescape.
 void JsonReader::scan_string(const char* kind) {
   const char* from = at_;
+  while (end_ - at_ >= 8 && is_plain_ascii(load8(at_))) at_ += 8;
   while (at_ < end_ && *at_ != '"' && *at_ != '\\' && static_cast<signed char>(*at_) >= 0) ++at_;
   if (at_ < end_ && *at_ == '"') {
     text_ = {from, static_cast<size_t>(at_ - from)};
