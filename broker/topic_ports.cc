@@ -153,6 +153,30 @@ Task<ErrorCode> TopicPorts::append(std::string topic, PartitionId partition, Byt
   co_return co_await with(std::move(topic), partition, ErrorCode::unknown_topic_or_partition, std::move(write));
 }
 
+Task<processing::TopicWriter::Appended> TopicPorts::append_all(std::string topic, PartitionId partition,
+                                                               std::vector<Bytes> batches) {
+  auto write = [batches = std::move(batches)](std::shared_ptr<Partition> found) -> Task<Appended> {
+    Appended appended;
+    Offset end(0);
+    for (const Bytes& batch : batches) {
+      if (appended.batches > 0) co_await yield();
+      const log::AppendResult placed = found->append(batch);
+      appended.error = placed.error;
+      if (placed.error != ErrorCode::none) break;
+      end = std::max(end, placed.last + 1);
+      ++appended.batches;
+    }
+    if (appended.batches == 0) co_return appended;
+    const ErrorCode waited = co_await found->wait_for(end, after(append_timeout));
+    // Sent again the last one is a duplicate, and waits for all of them once more.
+    if (waited != ErrorCode::none) appended = {waited, appended.batches - 1};
+    co_return appended;
+  };
+  Appended missing;
+  missing.error = ErrorCode::unknown_topic_or_partition;
+  co_return co_await with(std::move(topic), partition, std::move(missing), std::move(write));
+}
+
 Task<std::optional<Sequence>> TopicPorts::last_sequence(std::string topic, PartitionId partition, ProducerId producer) {
   auto look = [producer](std::shared_ptr<Partition> found) -> Task<std::optional<Sequence>> {
     const std::optional<log::ProducerSummary> known = found->log().producer(producer);

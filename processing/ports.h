@@ -56,6 +56,12 @@ class TopicWriter {
   // Appends one record batch and answers once it is acknowledged at the broker's durability. Batches that carry a
   // producer id and sequence are deduplicated by the log as for any idempotent producer.
   virtual Task<ErrorCode> append(std::string topic, PartitionId partition, Bytes batch) = 0;
+  // The same with several batches, in order, up to the first that is refused: one wait for all of them.
+  struct Appended {
+    ErrorCode error = ErrorCode::none;
+    size_t batches = 0;  // that need not be sent again
+  };
+  virtual Task<Appended> append_all(std::string topic, PartitionId partition, std::vector<Bytes> batches) = 0;
   // The last sequence that `producer` has written to the partition; nothing when it has written none.
   virtual Task<std::optional<Sequence>> last_sequence(std::string topic, PartitionId partition,
                                                       ProducerId producer) = 0;

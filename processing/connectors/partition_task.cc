@@ -268,10 +268,11 @@ void PartitionTask::flush(const std::function<void(Piece)>& give) {
       fail_row(records.front(), failure);
       return;
     }
+    const auto* times = column.data<TimestampValue>();
+    const size_t step = column.is_constant() ? 0 : 1;
     for (size_t row = 0; row < source.rows; ++row) {
-      if (column.is_null(row)) continue;
-      const int64_t mark = column.at<TimestampValue>(row).millis;
-      if (mark <= watermark_) continue;
+      const int64_t mark = times[row * step].millis;
+      if (mark <= watermark_ || column.is_null(row)) continue;
       watermark_ = mark;
       if (!options_.watermark_on_event) continue;
       cuts.push_back(row + 1);

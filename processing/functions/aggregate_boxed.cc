@@ -61,6 +61,18 @@ class Extreme final : public Accumulators {
     else
       return Value::integer(state.value);
   }
+  Column results(std::span<const uint32_t> groups) const override {
+    ColumnBuilder out(type_);
+    out.resize(groups.size());
+    T* values = out.values<T>().data();
+    for (size_t i = 0; i < groups.size(); ++i) {
+      if (states_[groups[i]].any)
+        values[i] = states_[groups[i]].value;
+      else
+        out.set_null(i);
+    }
+    return out.finish();
+  }
   void save(size_t group, std::string& out) const override {
     save_plain(out, states_[group].any);
     save_plain(out, states_[group].value);

@@ -150,6 +150,20 @@ class SumResult final : public SumStates<T, std::conditional_t<std::is_same_v<T,
     if (state.overflow || (state.count == 0 && !ZeroWhenEmpty)) return Value();
     return this->in_type(state.total);
   }
+  Column results(std::span<const uint32_t> groups) const override {
+    if (!this->type_.is(TypeRoot::bigint)) return Accumulators::results(groups);
+    ColumnBuilder out(this->type_);
+    out.resize(groups.size());
+    int64_t* values = out.template values<int64_t>().data();
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const auto& state = this->states_[groups[i]];
+      if (state.overflow || (state.count == 0 && !ZeroWhenEmpty))
+        out.set_null(i);
+      else
+        values[i] = static_cast<int64_t>(state.total);
+    }
+    return out.finish();
+  }
 };
 
 template <class T>

@@ -45,8 +45,12 @@ std::optional<Key> parse_key(std::string_view text) {
 
 }  // namespace
 
-std::string Epoch::encode() const {
+void Epoch::encode(const std::function<void(std::string_view)>& give) const {
   std::string out;
+  const auto give_out = [&] {
+    give(out);
+    out.clear();
+  };
   append_int(out, format_version);
   append_int(out, number);
   append_int(out, last ? 1 : 0);
@@ -67,15 +71,19 @@ std::string Epoch::encode() const {
     append_int(out, to.partition.value);
     append_int(out, next);
   }
-  append_bytes(out, state);
+  append_int(out, static_cast<int64_t>(state.size()));
+  give_out();
+  give(state);
   append_int(out, static_cast<int64_t>(outputs.size()));
   for (const Output& output : outputs) {
     append_bytes(out, output.to.topic);
     append_int(out, output.to.partition.value);
     append_int(out, output.last_sequence);
-    append_bytes(out, output.batch.text());
+    append_int(out, static_cast<int64_t>(output.batch.size()));
+    give_out();
+    give(output.batch.text());
   }
-  return out;
+  give_out();
 }
 
 Epoch Epoch::decode(std::string_view in) {
@@ -165,42 +173,52 @@ Task<std::optional<CheckpointLog::Found>> CheckpointLog::open() {
   co_return found;
 }
 
-Task<ErrorCode> CheckpointLog::append(Bytes batch, int records) {
-  const auto size = static_cast<int64_t>(batch.size());
-  ErrorCode error = ErrorCode::none;
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    error = co_await writer_.append(topic_, PartitionId(0), batch);
-    if (error == ErrorCode::none) {
-      end_ += records;
-      bytes_since_trim_ += size;
-      break;
-    }
-    co_await sleep_until(after(std::chrono::milliseconds(100)));
+Task<ErrorCode> CheckpointLog::append(std::vector<Bytes> batches) {
+  TopicWriter::Appended appended;
+  for (int attempt = 0; attempt < 20 && !batches.empty(); ++attempt) {
+    if (attempt > 0) co_await sleep_until(after(std::chrono::milliseconds(100)));
+    appended = co_await writer_.append_all(topic_, PartitionId(0), batches);
+    end_ += static_cast<int64_t>(appended.batches);
+    for (size_t i = 0; i < appended.batches; ++i) bytes_since_trim_ += static_cast<int64_t>(batches[i].size());
+    batches.erase(batches.begin(), batches.begin() + static_cast<ptrdiff_t>(appended.batches));
   }
-  co_return error;
+  co_return batches.empty() ? ErrorCode::none : appended.error;
 }
 
 Task<ErrorCode> CheckpointLog::write(const Epoch& epoch) {
-  const std::string bytes = epoch.encode();
-  const size_t chunks = std::max<size_t>(1, (bytes.size() + chunk_size - 1) / chunk_size);
-  const int64_t from = end_;
-  for (size_t i = 0; i < chunks; ++i) {
+  size_t size = 0;
+  epoch.encode([&](std::string_view piece) { size += piece.size(); });
+  std::vector<std::string> values(1);
+  epoch.encode([&](std::string_view piece) {
+    while (!piece.empty()) {
+      if (values.back().size() == chunk_size) values.emplace_back();
+      if (values.back().empty()) values.back().reserve(std::min(size, chunk_size));
+      const std::string_view part = piece.substr(0, chunk_size - values.back().size());
+      values.back() += part;
+      piece.remove_prefix(part.size());
+    }
+  });
+  const Timestamp now = Shard::current().clock().wall_now();
+  std::vector<Bytes> batches;
+  for (std::string& value : values) {
     protocol::BatchBuilder builder;
-    builder.add(Shard::current().clock().wall_now(), key_of(epoch.number, i, chunks),
-                std::string_view(bytes).substr(i * chunk_size, chunk_size));
-    Bytes batch = builder.build();
-    const ErrorCode error = co_await append(std::move(batch), 1);
-    if (error != ErrorCode::none) co_return error;
+    builder.add(now, key_of(epoch.number, batches.size(), values.size()), value);
+    batches.push_back(builder.build());
+    value = {};
+    co_await yield();
   }
-  epoch_start_ = from;
-  co_return ErrorCode::none;
+  const int64_t from = end_;
+  const ErrorCode error = co_await append(std::move(batches));
+  if (error == ErrorCode::none) epoch_start_ = from;
+  co_return error;
 }
 
 Task<ErrorCode> CheckpointLog::mark_done(int64_t number) {
   protocol::BatchBuilder builder;
   builder.add(Shard::current().clock().wall_now(), std::to_string(number) + "/done", "");
-  Bytes batch = builder.build();
-  co_return co_await append(std::move(batch), 1);
+  std::vector<Bytes> batches;
+  batches.push_back(builder.build());
+  co_return co_await append(std::move(batches));
 }
 
 Task<void> CheckpointLog::trim() {

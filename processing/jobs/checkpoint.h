@@ -11,6 +11,7 @@
 // row is lost or counted twice, and no output appears twice.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,7 +44,8 @@ struct Epoch {
   std::string state;
   std::vector<Output> outputs;
 
-  std::string encode() const;
+  // Its bytes, piece by piece.
+  void encode(const std::function<void(std::string_view)>& give) const;
   static Epoch decode(std::string_view bytes);  // throws std::runtime_error
 };
 
@@ -66,7 +68,8 @@ class CheckpointLog {
   int64_t bytes_since_trim() const { return bytes_since_trim_; }
 
  private:
-  Task<ErrorCode> append(Bytes batch, int records);
+  // Of one record each.
+  Task<ErrorCode> append(std::vector<Bytes> batches);
 
   TopicReader& reader_;
   TopicWriter& writer_;

@@ -12,7 +12,7 @@ namespace millrace::processing {
 namespace {
 
 constexpr size_t fetch_bytes = 256 << 10;
-constexpr int64_t outbox_limit = 4 << 20;  // an epoch ends when its output grows beyond this
+constexpr int64_t outbox_limit = 8 << 20;  // an epoch ends when its output grows beyond this
 constexpr Millis least_epoch{100};
 constexpr int64_t checkpoint_rate = 20;  // megabytes of state a second, at most
 constexpr const char* java_runtime = "java.lang.RuntimeException";
@@ -665,7 +665,8 @@ Task<void> Job::end_epoch(bool last) {
   std::vector<Epoch::Output> outputs;
   protocol::Compression compression = protocol::Compression::none;
   for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
-  for (auto& [to, batches] : outbox_.take()) {
+  auto taken = outbox_.take();
+  for (auto& [to, batches] : taken) {
     for (OutputBatch& batch : batches) {
       protocol::BatchOptions options;
       options.compression = compression;
@@ -675,6 +676,7 @@ Task<void> Job::end_epoch(bool last) {
       const int count = batch.summary.count;
       sequences_[to] = protocol::add_sequence(options.base_sequence, count).value;
       outputs.push_back({to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
+      co_await yield();  // after checksums, and perhaps compression
     }
   }
   graph_->new_epoch();
@@ -704,6 +706,7 @@ Task<void> Job::end_epoch(bool last) {
 }
 
 Task<void> Job::deliver(std::vector<Epoch::Output> outputs, bool again) {
+  std::map<TopicPartition, std::vector<Bytes>> missing;
   std::map<TopicPartition, std::optional<Sequence>> known;
   for (Epoch::Output& output : outputs) {
     if (again) {
@@ -718,17 +721,23 @@ Task<void> Job::deliver(std::vector<Epoch::Output> outputs, bool again) {
                                              static_cast<uint32_t>(output.last_sequence)) >= 0)
         continue;
     }
-    co_await append_output(std::move(output));
+    missing[output.to].push_back(std::move(output.batch));
   }
+  for (auto& [to, batches] : missing) co_await append_outputs(to, std::move(batches));
 }
 
-Task<void> Job::append_output(Epoch::Output output) {
+Task<void> Job::append_outputs(TopicPartition to, std::vector<Bytes> batches) {
   for (int attempt = 0;; ++attempt) {
-    const ErrorCode error = co_await writer_.append(output.to.topic, output.to.partition, output.batch);
+    const TopicWriter::Appended appended = co_await writer_.append_all(to.topic, to.partition, batches);
+    batches.erase(batches.begin(), batches.begin() + static_cast<ptrdiff_t>(appended.batches));
+    const ErrorCode error = appended.error;
     switch (error) {
       case ErrorCode::none:
-      case ErrorCode::duplicate_sequence_number:
         co_return;
+      case ErrorCode::duplicate_sequence_number:
+        batches.erase(batches.begin());
+        if (batches.empty()) co_return;
+        continue;
       case ErrorCode::unknown_topic_or_partition:
       case ErrorCode::message_too_large:
       case ErrorCode::record_list_too_large:
@@ -736,16 +745,16 @@ Task<void> Job::append_output(Epoch::Output output) {
       case ErrorCode::corrupt_message:
       case ErrorCode::out_of_order_sequence_number:
       case ErrorCode::topic_authorization_failed:
-        throw JobFailure("org.apache.flink.util.FlinkRuntimeException",
-                         "Failed to send data to Kafka " + output.to.topic + "-" +
-                             std::to_string(output.to.partition.value) + ": " + std::string(name(error)));
+        throw JobFailure("org.apache.flink.util.FlinkRuntimeException", "Failed to send data to Kafka " + to.topic +
+                                                                            "-" + std::to_string(to.partition.value) +
+                                                                            ": " + std::string(name(error)));
       default:
         break;
     }
     if (attempt >= 300)
-      throw JobFailure("org.apache.flink.util.FlinkRuntimeException",
-                       "Failed to send data to Kafka " + output.to.topic + "-" +
-                           std::to_string(output.to.partition.value) + ": " + std::string(name(error)));
+      throw JobFailure("org.apache.flink.util.FlinkRuntimeException", "Failed to send data to Kafka " + to.topic + "-" +
+                                                                          std::to_string(to.partition.value) + ": " +
+                                                                          std::string(name(error)));
     co_await sleep_until(after(std::chrono::milliseconds(100)));
     if (stop_requested_ && suspended_) co_return;  // delivered after the restart
   }

@@ -132,7 +132,7 @@ class Job {
   Task<void> end_epoch(bool last);
   Epoch snapshot(bool last);
   Task<void> deliver(std::vector<Epoch::Output> outputs, bool again);
-  Task<void> append_output(Epoch::Output output);
+  Task<void> append_outputs(TopicPartition to, std::vector<Bytes> batches);
   void note_warnings();
   void set_now();
   void fail(JobFailure failure);

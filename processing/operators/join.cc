@@ -5,148 +5,173 @@
 namespace millrace::processing {
 
 Join::Join(JobContext& job, const plan::Join& node) : Operator(job, 2), sides_(node) {
-  for (size_t s = 0; s < 2; ++s)
+  for (size_t s = 0; s < 2; ++s) {
+    state_[s].types = types_of(node.inputs[s]->schema);
     if (node.inputs[s]->changelog == plan::Changelog::upsert) state_[s].upsert_key = node.inputs[s]->upsert_key;
+  }
 }
 
 void Join::on_batch(int input, Batch batch) {
   BatchBuilder out(sides_.types());
-  const auto apply = [&](const std::string& key, bool matchable, const Row& row, RowKind kind) {
+  const auto apply = [&](std::string_view key, std::string_view row, RowKind kind) {
+    const Change one{input, key, row, kind};
     if (sides_.one_sided())
-      change_semi(input, key, matchable, row, kind, out);
+      change_semi(one, out);
     else
-      change(input, key, matchable, row, kind, out);
+      change(one, out);
   };
   Side& own = state_[input];
+  std::string key;
+  std::string row;
   batch.each([&](size_t at) {
-    bool matchable = true;
-    std::string key = sides_.key(batch, at, input, matchable);
-    key.insert(key.begin(), matchable ? '\1' : '\0');
-    const Row row = batch.row(at);
+    key.clear();
+    sides_.append_key(key, batch, at, input);
+    row.clear();
+    append_key(row, batch.columns, at);
     RowKind kind = batch.kind(at);
     if (!own.upsert_key.empty()) {
       const std::string id = key_of(batch, at, own.upsert_key);
       if (const auto old = own.by_key.find(id); old != own.by_key.end()) {
-        const auto [old_key, old_row] = old->second;
+        const auto [old_key, old_row] = std::move(old->second);
         own.by_key.erase(old);
-        apply(old_key, old_key.front() != '\0', old_row,
-              is_retraction(kind) ? RowKind::delete_ : RowKind::update_before);
+        apply(old_key, old_row, is_retraction(kind) ? RowKind::delete_ : RowKind::update_before);
       } else if (kind == RowKind::update_after) {
         kind = RowKind::insert;
       }
       if (is_retraction(kind)) return;
       own.by_key[id] = {key, row};
     }
-    apply(key, matchable, row, kind);
+    apply(key, row, kind);
   });
   emit(out.finish());
 }
 
-std::vector<Join::Entry*> Join::matches(int side, const std::string& key, bool matchable, const Row& row) {
+std::vector<Join::Entry*> Join::matches(const Change& change) {
   std::vector<Entry*> found;
-  if (!matchable) return found;
-  Side& other = state_[1 - side];
-  const auto bucket = other.rows.find(key);
-  if (bucket == other.rows.end()) return found;
+  if (!change.matchable()) return found;
+  Side& other = state_[1 - change.side];
+  const int64_t number = other.keys.find(change.key);
+  if (number < 0) return found;
+  Bucket& bucket = other.rows[static_cast<size_t>(number)];
+  if (!sides_.has_condition()) {
+    for (Entry& entry : bucket) found.push_back(&entry);
+    return found;
+  }
+  std::vector<Row> rows;
   std::vector<const Row*> candidates;
-  for (const Entry& entry : bucket->second) candidates.push_back(&entry.row);
-  const std::vector<bool> fits = sides_.fitting(row, side, candidates, eval_);
+  rows.reserve(bucket.size());
+  for (const Entry& entry : bucket) {
+    rows.push_back(decode_key(entry.row, other.types));
+    candidates.push_back(&rows.back());
+  }
+  const Row own = decode_key(change.row, state_[change.side].types);
+  const std::vector<bool> fits = sides_.fitting(own, change.side, candidates, eval_);
   for (size_t i = 0; i < fits.size(); ++i)
-    if (fits[i]) found.push_back(&bucket->second[i]);
+    if (fits[i]) found.push_back(&bucket[i]);
   return found;
 }
 
-void Join::add(int side, const std::string& key, const Row& row, int64_t matches) {
-  state_[side].rows[key].push_back({row, matches});
+void Join::add(const Change& change, int64_t matches) {
+  Side& side = state_[change.side];
+  bool added = false;
+  const uint32_t number = side.keys.find_or_add(change.key, added);
+  if (number >= side.rows.size()) side.rows.resize(number + 1);
+  side.rows[number].push_back({std::string(change.row), matches});
 }
 
-void Join::remove(int side, const std::string& key, const Row& row) {
-  const auto bucket = state_[side].rows.find(key);
-  if (bucket == state_[side].rows.end()) return;
-  const auto at = std::ranges::find_if(bucket->second, [&](const Entry& entry) { return entry.row == row; });
-  if (at == bucket->second.end()) return;
-  bucket->second.erase(at);
-  if (bucket->second.empty()) state_[side].rows.erase(bucket);
+void Join::remove(const Change& change) {
+  Side& side = state_[change.side];
+  const int64_t number = side.keys.find(change.key);
+  if (number < 0) return;
+  Bucket& bucket = side.rows[static_cast<size_t>(number)];
+  const auto at = std::ranges::find(bucket, change.row, &Entry::row);
+  if (at == bucket.end()) return;
+  bucket.erase(at);
+  if (!bucket.empty()) return;
+  bucket.shrink_to_fit();
+  side.keys.remove(static_cast<uint32_t>(number));
 }
 
-void Join::give(BatchBuilder& out, int side, const Row* own, const Row* other, RowKind kind) const {
+void Join::give(BatchBuilder& out, int side, std::optional<std::string_view> own, std::optional<std::string_view> other,
+                RowKind kind) const {
   if (side == 0)
     sides_.give(out, own, other, kind);
   else
     sides_.give(out, other, own, kind);
 }
 
-void Join::change(int side, const std::string& key, bool matchable, const Row& row, RowKind kind, BatchBuilder& out) {
-  const std::vector<Entry*> found = matches(side, key, matchable, row);
+void Join::change(const Change& change, BatchBuilder& out) {
+  const std::vector<Entry*> found = matches(change);
+  const int side = change.side;
   const bool own_outer = sides_.outer(side);
   const bool other_outer = sides_.outer(1 - side);
-  if (!is_retraction(kind)) {
+  if (!is_retraction(change.kind)) {
     if (found.empty()) {
-      if (own_outer) give(out, side, &row, nullptr, RowKind::insert);
+      if (own_outer) give(out, side, change.row, std::nullopt, RowKind::insert);
     } else {
       for (Entry* other : found) {
         if (other_outer) {
-          if (other->matches == 0) give(out, side, nullptr, &other->row, RowKind::delete_);
+          if (other->matches == 0) give(out, side, std::nullopt, other->row, RowKind::delete_);
           ++other->matches;
         }
       }
-      const RowKind sent = own_outer || other_outer ? RowKind::insert : kind;
-      for (const Entry* other : found) give(out, side, &row, &other->row, sent);
+      const RowKind sent = own_outer || other_outer ? RowKind::insert : change.kind;
+      for (const Entry* other : found) give(out, side, change.row, other->row, sent);
     }
-    add(side, key, row, static_cast<int64_t>(found.size()));
+    add(change, static_cast<int64_t>(found.size()));
     return;
   }
-  remove(side, key, row);
+  remove(change);
   if (found.empty()) {
-    if (own_outer) give(out, side, &row, nullptr, RowKind::delete_);
+    if (own_outer) give(out, side, change.row, std::nullopt, RowKind::delete_);
     return;
   }
   for (Entry* other : found) {
-    give(out, side, &row, &other->row, own_outer ? RowKind::delete_ : kind);
-    if (other_outer && --other->matches == 0) give(out, side, nullptr, &other->row, RowKind::insert);
+    give(out, side, change.row, other->row, own_outer ? RowKind::delete_ : change.kind);
+    if (other_outer && --other->matches == 0) give(out, side, std::nullopt, other->row, RowKind::insert);
   }
 }
 
-void Join::change_semi(int side, const std::string& key, bool matchable, const Row& row, RowKind kind,
-                       BatchBuilder& out) {
-  const std::vector<Entry*> found = matches(side, key, matchable, row);
+void Join::change_semi(const Change& change, BatchBuilder& out) {
+  const std::vector<Entry*> found = matches(change);
   const bool anti = sides_.anti();
-  if (side == 0) {
-    if (found.empty() == anti) sides_.give(out, &row, nullptr, kind);
-    if (is_retraction(kind))
-      remove(side, key, row);
+  const auto give_left = [&](std::string_view row, RowKind kind) { sides_.give(out, row, std::nullopt, kind); };
+  if (change.side == 0) {
+    if (found.empty() == anti) give_left(change.row, change.kind);
+    if (is_retraction(change.kind))
+      remove(change);
     else
-      add(side, key, row, static_cast<int64_t>(found.size()));
+      add(change, static_cast<int64_t>(found.size()));
     return;
   }
-  if (!is_retraction(kind)) {
-    add(side, key, row, 0);
+  if (!is_retraction(change.kind)) {
+    add(change, 0);
     for (Entry* left : found)
-      if (left->matches++ == 0) sides_.give(out, &left->row, nullptr, anti ? RowKind::delete_ : kind);
+      if (left->matches++ == 0) give_left(left->row, anti ? RowKind::delete_ : change.kind);
   } else {
-    remove(side, key, row);
+    remove(change);
     for (Entry* left : found)
-      if (--left->matches == 0) sides_.give(out, &left->row, nullptr, anti ? RowKind::insert : kind);
+      if (--left->matches == 0) give_left(left->row, anti ? RowKind::insert : change.kind);
   }
 }
 
 void Join::save(std::string& out) const {
   Operator::save(out);
   for (const Side& side : state_) {
-    append_int(out, static_cast<int64_t>(side.rows.size()));
-    for (const auto& [key, bucket] : side.rows) {
-      append_bytes(out, key);
-      append_int(out, static_cast<int64_t>(bucket.size()));
-      for (const Entry& entry : bucket) {
+    append_int(out, static_cast<int64_t>(side.keys.size()));
+    side.keys.each([&](uint32_t number) {
+      append_bytes(out, side.keys.key(number));
+      append_int(out, static_cast<int64_t>(side.rows[number].size()));
+      for (const Entry& entry : side.rows[number]) {
         append_int(out, entry.matches);
-        append_row(out, entry.row);
+        append_bytes(out, entry.row);
       }
-    }
+    });
     append_int(out, static_cast<int64_t>(side.by_key.size()));
     for (const auto& [id, known] : side.by_key) {
       append_bytes(out, id);
       append_bytes(out, known.first);
-      append_row(out, known.second);
+      append_bytes(out, known.second);
     }
   }
 }
@@ -155,18 +180,18 @@ void Join::load(std::string_view& in) {
   Operator::load(in);
   for (Side& side : state_) {
     for (int64_t n = read_int(in); n > 0; --n) {
-      Bucket& bucket = side.rows[std::string(read_bytes(in))];
+      bool added = false;
+      const uint32_t number = side.keys.find_or_add(read_bytes(in), added);
+      if (number >= side.rows.size()) side.rows.resize(number + 1);
       for (int64_t r = read_int(in); r > 0; --r) {
-        Entry entry;
-        entry.matches = read_int(in);
-        entry.row = read_row(in);
-        bucket.push_back(std::move(entry));
+        const int64_t matches = read_int(in);
+        side.rows[number].push_back({std::string(read_bytes(in)), matches});
       }
     }
     for (int64_t n = read_int(in); n > 0; --n) {
       auto& known = side.by_key[std::string(read_bytes(in))];
       known.first = read_bytes(in);
-      known.second = read_row(in);
+      known.second = read_bytes(in);
     }
   }
 }

@@ -3,13 +3,16 @@
 //
 // A row of an outer side knows how many rows match it: with the first one its NULL-padded result is taken back, with
 // the last one's retraction it is sent again. Semi and anti joins send left rows as that number leaves or reaches zero.
+//
+// Rows are kept as bytes, in the form of keys (key_table.h): they are many, and most of them never match.
 #pragma once
 
-#include <list>
-#include <map>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "processing/operators/join_base.h"
+#include "processing/operators/key_table.h"
 
 namespace millrace::processing {
 
@@ -24,22 +27,34 @@ class Join final : public Operator {
 
  private:
   struct Entry {
-    Row row;
+    std::string row;
     int64_t matches = 0;
   };
   using Bucket = std::vector<Entry>;
   struct Side {
-    std::map<std::string, Bucket> rows;  // by join key; keys that match nothing start with a byte of their own
-    std::vector<int> upsert_key;         // the input replaces rows by this key
-    std::map<std::string, std::pair<std::string, Row>> by_key;  // upsert key to join key and row
+    KeyTable keys;                // join keys; those that match nothing start with a byte of their own
+    std::vector<Bucket> rows;     // by the key's number
+    std::vector<int> upsert_key;  // the input replaces rows by this key
+    std::unordered_map<std::string, std::pair<std::string, std::string>> by_key;  // upsert key to join key and row
+    std::vector<DataType> types;
+  };
+  // A row that comes or goes.
+  struct Change {
+    int side = 0;
+    std::string_view key;
+    std::string_view row;
+    RowKind kind = RowKind::insert;
+    bool matchable() const { return key.front() != '\0'; }
   };
 
-  void change(int side, const std::string& key, bool matchable, const Row& row, RowKind kind, BatchBuilder& out);
-  void change_semi(int side, const std::string& key, bool matchable, const Row& row, RowKind kind, BatchBuilder& out);
-  std::vector<Entry*> matches(int side, const std::string& key, bool matchable, const Row& row);
-  void add(int side, const std::string& key, const Row& row, int64_t matches);
-  void remove(int side, const std::string& key, const Row& row);
-  void give(BatchBuilder& out, int side, const Row* own, const Row* other, RowKind kind) const;
+  void change(const Change& change, BatchBuilder& out);
+  void change_semi(const Change& change, BatchBuilder& out);
+  std::vector<Entry*> matches(const Change& change);
+  void add(const Change& change, int64_t matches);
+  void remove(const Change& change);
+  // Nothing for a side: NULLs.
+  void give(BatchBuilder& out, int side, std::optional<std::string_view> own, std::optional<std::string_view> other,
+            RowKind kind) const;
 
   JoinSides sides_;
   Side state_[2];

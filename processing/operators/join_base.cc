@@ -37,6 +37,16 @@ std::string JoinSides::key(const Batch& batch, size_t row, int side, bool& match
   return key_of(batch, row, keys_[side]);
 }
 
+void JoinSides::append_key(std::string& out, const Batch& batch, size_t row, int side) const {
+  const size_t begin = out.size();
+  out.push_back('\1');
+  for (size_t i = 0; i < keys_[side].size(); ++i) {
+    const Column& column = batch.columns[static_cast<size_t>(keys_[side][i])];
+    if (!null_equals_[i] && column.is_null(row)) out[begin] = '\0';
+    processing::append_key(out, {&column, 1}, row);
+  }
+}
+
 std::vector<bool> JoinSides::fitting(const Row& own, int side, const std::vector<const Row*>& others,
                                      EvalContext& context) const {
   std::vector<bool> fits(others.size(), condition_ == nullptr);
@@ -69,6 +79,18 @@ void JoinSides::give(BatchBuilder& out, const Row* left, const Row* right, RowKi
         out.column(left_columns_ + c).append_null();
     }
   }
+  out.end_row(kind);
+}
+
+void JoinSides::give(BatchBuilder& out, std::optional<std::string_view> left, std::optional<std::string_view> right,
+                     RowKind kind) const {
+  const auto put = [&](std::optional<std::string_view> row, size_t first, size_t columns) {
+    if (columns == 0) return;
+    if (row) return decode_key(*row, {&out.column(first), columns});
+    for (size_t c = 0; c < columns; ++c) out.column(first + c).append_null();
+  };
+  put(left, 0, left_columns_);
+  if (!one_sided()) put(right, left_columns_, right_columns_);
   out.end_row(kind);
 }
 

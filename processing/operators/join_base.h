@@ -16,12 +16,18 @@ class JoinSides {
 
   // The key of a row of one side (0: left). `matchable`: false when a NULL in it can equal nothing.
   std::string key(const Batch& batch, size_t row, int side, bool& matchable) const;
+  // The same with a mark in front: 0 where it can equal nothing, else 1.
+  void append_key(std::string& out, const Batch& batch, size_t row, int side) const;
+  bool has_condition() const { return condition_ != nullptr; }
   // Which of the other side's rows fit this one: row `i` is true when it does.
   std::vector<bool> fitting(const Row& own, int side, const std::vector<const Row*>& others,
                             EvalContext& context) const;
 
   // left ++ right, either of which may be missing.
   void give(BatchBuilder& out, const Row* left, const Row* right, RowKind kind) const;
+  // The same with rows in the form of keys.
+  void give(BatchBuilder& out, std::optional<std::string_view> left, std::optional<std::string_view> right,
+            RowKind kind) const;
   const std::vector<DataType>& types() const { return types_; }
   bool outer(int side) const;  // rows of this side stay without a match
   bool one_sided() const { return join_ == plan::JoinKind::semi || join_ == plan::JoinKind::anti; }

@@ -174,6 +174,122 @@ Row decode_key(std::string_view key, std::span<const DataType> types) {
   return row;
 }
 
+namespace {
+
+// The bytes that one value takes in a key, its mark included; 0: it depends on the value.
+size_t fixed_width(Physical physical) {
+  switch (physical) {
+    case Physical::boolean:
+      return 1 + sizeof(uint8_t);
+    case Physical::int32:
+    case Physical::float_:
+      return 1 + sizeof(int32_t);
+    case Physical::int64:
+    case Physical::double_:
+      return 1 + sizeof(int64_t);
+    case Physical::decimal:
+      return 1 + sizeof(Int128);
+    case Physical::timestamp:
+      return 1 + sizeof(int64_t) + sizeof(int32_t);
+    case Physical::text:
+    case Physical::boxed:
+      return 0;
+  }
+  return 0;
+}
+
+template <class T>
+void write_column(char* to, size_t width, const Column& key, std::span<const uint32_t> rows) {
+  const T* values = key.data<T>();
+  const size_t step = key.is_constant() ? 0 : 1;
+  for (const uint32_t row : rows) {
+    const T& value = values[row * step];
+    *to = 1;
+    if constexpr (std::is_same_v<T, TimestampValue>) {
+      std::memcpy(to + 1, &value.millis, sizeof value.millis);
+      std::memcpy(to + 1 + sizeof value.millis, &value.nanos, sizeof value.nanos);
+    } else {
+      std::memcpy(to + 1, &value, sizeof value);
+    }
+    to += width;
+  }
+}
+
+uint64_t mix(uint64_t a, uint64_t b) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+uint64_t hash_of(std::string_view key) {
+  constexpr uint64_t one = 0xa0761d6478bd642full;
+  constexpr uint64_t two = 0xe7037ed1a0b428dbull;
+  uint64_t hash = key.size() ^ two;
+  const char* at = key.data();
+  size_t left = key.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, 8);
+    hash = mix(hash ^ word, one);
+  }
+  uint64_t rest = 0;
+  if (left > 0) std::memcpy(&rest, at, left);
+  return mix(hash ^ rest, two);
+}
+
+}  // namespace
+
+void KeyBytes::write(std::span<const Column> keys, std::span<const uint32_t> rows) {
+  width_ = 0;
+  for (const Column& key : keys) {
+    const size_t width = key.has_nulls() ? 0 : fixed_width(key.physical());
+    if (width == 0) {
+      width_ = 0;
+      break;
+    }
+    width_ += width;
+  }
+  if (width_ == 0) {
+    bytes_.clear();
+    ends_.assign(1, 0);
+    for (const uint32_t row : rows) {
+      append_key(bytes_, keys, row);
+      ends_.push_back(bytes_.size());
+    }
+    return;
+  }
+  bytes_.resize(width_ * rows.size());
+  char* to = bytes_.data();
+  for (const Column& key : keys) {
+    switch (key.physical()) {
+      case Physical::boolean:
+        write_column<uint8_t>(to, width_, key, rows);
+        break;
+      case Physical::int32:
+        write_column<int32_t>(to, width_, key, rows);
+        break;
+      case Physical::int64:
+        write_column<int64_t>(to, width_, key, rows);
+        break;
+      case Physical::float_:
+        write_column<float>(to, width_, key, rows);
+        break;
+      case Physical::double_:
+        write_column<double>(to, width_, key, rows);
+        break;
+      case Physical::decimal:
+        write_column<Int128>(to, width_, key, rows);
+        break;
+      case Physical::timestamp:
+        write_column<TimestampValue>(to, width_, key, rows);
+        break;
+      case Physical::text:
+      case Physical::boxed:
+        break;
+    }
+    to += fixed_width(key.physical());
+  }
+}
+
 size_t KeyTable::slot_of(std::string_view key, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
   size_t reusable = slots_.size();
@@ -188,9 +304,24 @@ size_t KeyTable::slot_of(std::string_view key, uint64_t hash) const {
   }
 }
 
-uint32_t KeyTable::find_or_add(std::string_view key, bool& added) {
+uint32_t KeyTable::find_or_add(std::string_view key, bool& added) { return find_or_add(key, hash_of(key), added); }
+
+void KeyTable::find_or_add(const KeyBytes& keys, std::span<const uint32_t> rows, std::span<uint32_t> groups) {
+  bool added = false;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::string_view key = keys[i];
+    groups[rows[i]] = find_or_add(key, hash_of(key), added);
+  }
+}
+
+void KeyTable::find_or_add(const KeyTable& other, std::vector<uint32_t>& numbers) {
+  numbers.resize(other.capacity());
+  bool added = false;
+  other.each([&](uint32_t group) { numbers[group] = find_or_add(other.keys_[group], other.hashes_[group], added); });
+}
+
+uint32_t KeyTable::find_or_add(std::string_view key, uint64_t hash, bool& added) {
   if (used_ * 4 >= slots_.size() * 3) grow();
-  const uint64_t hash = std::hash<std::string_view>{}(key);
   const size_t at = slot_of(key, hash);
   added = slots_[at] >= tombstone;
   if (!added) return slots_[at];
@@ -212,7 +343,7 @@ uint32_t KeyTable::find_or_add(std::string_view key, bool& added) {
 
 int64_t KeyTable::find(std::string_view key) const {
   if (slots_.empty()) return -1;
-  const uint32_t group = slots_[slot_of(key, std::hash<std::string_view>{}(key))];
+  const uint32_t group = slots_[slot_of(key, hash_of(key))];
   return group >= tombstone ? -1 : static_cast<int64_t>(group);
 }
 

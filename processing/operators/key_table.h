@@ -21,10 +21,30 @@ void append_key(std::string& out, std::span<const Value> keys, std::span<const D
 void decode_key(std::string_view key, std::span<ColumnBuilder> columns);
 Row decode_key(std::string_view key, std::span<const DataType> types);
 
+// The keys of many rows. Where all key columns have a fixed width and no nulls they are written column by column.
+class KeyBytes {
+ public:
+  void write(std::span<const Column> keys, std::span<const uint32_t> rows);
+  // Of the i-th row.
+  std::string_view operator[](size_t i) const {
+    return width_ > 0 ? std::string_view(bytes_).substr(i * width_, width_)
+                      : std::string_view(bytes_).substr(ends_[i], ends_[i + 1] - ends_[i]);
+  }
+
+ private:
+  std::string bytes_;
+  size_t width_ = 0;          // of every key; 0: they differ
+  std::vector<size_t> ends_;  // then: where each begins, and where the last one ends
+};
+
 class KeyTable {
  public:
   // The number of the key, given in order of appearance; `added` says whether it is new.
   uint32_t find_or_add(std::string_view key, bool& added);
+  // The number of each row's key goes to groups[row].
+  void find_or_add(const KeyBytes& keys, std::span<const uint32_t> rows, std::span<uint32_t> groups);
+  // The number in this table of each of the other's keys, by its number there.
+  void find_or_add(const KeyTable& other, std::vector<uint32_t>& numbers);
   // −1: unknown.
   int64_t find(std::string_view key) const;
   // Numbers of removed keys are given again.
@@ -42,6 +62,7 @@ class KeyTable {
   }
 
  private:
+  uint32_t find_or_add(std::string_view key, uint64_t hash, bool& added);
   void grow();
   size_t slot_of(std::string_view key, uint64_t hash) const;
   std::string_view store(std::string_view key);

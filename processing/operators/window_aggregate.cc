@@ -1,5 +1,7 @@
 #include "processing/operators/window_aggregate.h"
 
+#include <algorithm>
+
 #include "processing/failure.h"
 
 namespace millrace::processing {
@@ -14,73 +16,10 @@ WindowShape shape_or_unit(const plan::WindowAggregate& node) {
 
 }  // namespace
 
-LocalWindowAggregate::LocalWindowAggregate(const plan::WindowAggregate& node)
-    : spec_(node.window),
-      attached_(node.attached),
-      assigner_(shape_or_unit(node)),
-      keys_(node.keys),
-      set_(node.aggregates, false) {}
-
-WindowPartials LocalWindowAggregate::aggregate(const Batch& batch, EvalContext& context) {
-  const WindowTime time(context.zone, spec_.local_time);
-  std::vector<Column> keys;
-  for (const ExprPtr& key : keys_) keys.push_back(evaluate(*key, batch, context));
-  const AggregateSet::Inputs inputs = set_.evaluate(batch, context);
-
-  WindowPartials partials;
-  struct Work {
-    WindowSlice* slice;
-    std::vector<uint32_t> rows;
-  };
-  std::map<int64_t, Work> work;
-  std::vector<uint32_t> groups(batch.rows);
-  Work* current = nullptr;
-  int64_t current_end = 0;
-  std::string key;
-  batch.each([&](size_t row) {
-    int64_t end = 0;
-    if (attached_) {
-      const Column& column = batch.columns[static_cast<size_t>(attached_->end)];
-      if (column.is_null(row)) return;
-      end = column.at<TimestampValue>(row).millis;
-    } else {
-      int64_t at = context.now.millis;
-      if (!spec_.proctime) {
-        const Column& column = batch.columns[static_cast<size_t>(spec_.time_column)];
-        if (column.is_null(row))
-          throw RunFailure("java.lang.RuntimeException",
-                           "RowTime field should not be null, please convert it to a non-null long value.");
-        at = column.at<TimestampValue>(row).millis;
-      }
-      end = assigner_.slice_end(time.local(at));
-    }
-    if (current == nullptr || end != current_end) {
-      Work& found = work[end];
-      if (found.slice == nullptr) {
-        found.slice = &partials[end];
-        found.slice->states = set_.make();
-      }
-      current = &found;
-      current_end = end;
-    }
-    key.clear();
-    append_key(key, keys, row);
-    bool added = false;
-    groups[row] = current->slice->keys.find_or_add(key, added);
-    current->rows.push_back(static_cast<uint32_t>(row));
-  });
-  for (auto& [end, todo] : work) {
-    resize(todo.slice->states, todo.slice->keys.capacity());
-    set_.accumulate(todo.slice->states, inputs, batch, todo.rows, groups);
-    todo.slice->rows = static_cast<int64_t>(todo.rows.size());
-  }
-  return partials;
-}
-
 WindowAggregate::WindowAggregate(JobContext& job, const plan::WindowAggregate& node)
     : Operator(job, 1),
       node_(node),
-      local_(node),
+      set_(node.aggregates, false),
       assigner_(shape_or_unit(node)),
       time_(eval_.zone, node.window.local_time) {
   for (const ExprPtr& key : node_.keys) key_types_.push_back(key->type);
@@ -90,43 +29,97 @@ int64_t WindowAggregate::last_window_end(int64_t slice_end) const {
   return node_.attached ? slice_end : assigner_.last_window_end(slice_end);
 }
 
-void WindowAggregate::on_batch(int, Batch batch) {
-  if (node_.window.proctime && !node_.attached) progress_ = std::max(progress_, job_.now);
-  merge(local_.aggregate(batch, eval_));
+std::span<const WindowAggregate::Share> WindowAggregate::shares_of(const Batch& batch) {
+  size_t used = 0;
+  Share* current = nullptr;
+  const auto share_of = [&](int64_t end) {
+    const auto known =
+        std::ranges::find(shares_.begin(), shares_.begin() + static_cast<ptrdiff_t>(used), end, &Share::end);
+    if (known != shares_.begin() + static_cast<ptrdiff_t>(used)) return &*known;
+    if (used == shares_.size()) shares_.emplace_back();
+    Share& share = shares_[used++];
+    share.end = end;
+    share.rows.clear();
+    return &share;
+  };
+  if (node_.attached) {
+    const Column& ends = batch.columns[static_cast<size_t>(node_.attached->end)];
+    batch.each([&](size_t row) {
+      if (ends.is_null(row)) return;
+      const int64_t end = ends.at<TimestampValue>(row).millis;
+      if (current == nullptr || current->end != end) current = share_of(end);
+      current->rows.push_back(static_cast<uint32_t>(row));
+    });
+  } else if (node_.window.proctime) {
+    current = share_of(assigner_.slice_end(time_.local(eval_.now.millis)));
+    batch.each([&](size_t row) { current->rows.push_back(static_cast<uint32_t>(row)); });
+  } else {
+    const Column& times = batch.columns[static_cast<size_t>(node_.window.time_column)];
+    const auto* values = times.data<TimestampValue>();
+    const size_t step = times.is_constant() ? 0 : 1;
+    const int64_t length = assigner_.interval();
+    batch.each([&](size_t row) {
+      if (times.is_null(row))
+        throw RunFailure("java.lang.RuntimeException",
+                         "RowTime field should not be null, please convert it to a non-null long value.");
+      const int64_t at = time_.local(values[row * step].millis);
+      if (current == nullptr || at >= current->end || at < current->end - length)
+        current = share_of(assigner_.slice_end(at));
+      current->rows.push_back(static_cast<uint32_t>(row));
+    });
+  }
+  std::ranges::sort(shares_.begin(), shares_.begin() + static_cast<ptrdiff_t>(used), {}, &Share::end);
+  return {shares_.data(), used};
 }
 
-void WindowAggregate::merge(WindowPartials partials) {
-  for (auto& [end, partial] : partials) {
-    if (!fired(end)) {
-      timers_.insert(end);
-      add(slices_[end], std::move(partial));
+void WindowAggregate::on_batch(int, Batch batch) {
+  if (node_.window.proctime && !node_.attached) progress_ = std::max(progress_, job_.now);
+  std::vector<Column> keys;
+  for (const ExprPtr& key : node_.keys) keys.push_back(evaluate(*key, batch, eval_));
+  const AggregateSet::Inputs inputs = set_.evaluate(batch, eval_);
+  if (groups_.size() < batch.rows) groups_.resize(batch.rows);
+  for (const Share& share : shares_of(batch)) {
+    const auto rows = static_cast<int64_t>(share.rows.size());
+    WindowSlice* slice = place(share.end);
+    if (slice == nullptr) {
+      job_.late_dropped += rows;
       continue;
     }
-    if (fired(last_window_end(end))) {
-      job_.late_dropped += partial.rows;
-      continue;
-    }
-    int64_t next = end;
-    while (fired(next)) next += assigner_.interval();
-    timers_.insert(next);
-    if (node_.window.kind == plan::WindowSpec::Kind::cumulate)
-      add(cumulated_[assigner_.window_ending(end).start], std::move(partial));
-    else
-      add(slices_[end], std::move(partial));
+    if (slice->rows == 0) slice->states = set_.make();
+    slice->rows += rows;
+    key_bytes_.write(keys, share.rows);
+    slice->keys.find_or_add(key_bytes_, share.rows, groups_);
+    resize(slice->states, slice->keys.capacity());
+    set_.accumulate(slice->states, inputs, batch, share.rows, groups_);
   }
+}
+
+WindowSlice* WindowAggregate::place(int64_t slice_end) {
+  if (!fired(slice_end)) {
+    timers_.insert(slice_end);
+    return &slices_[slice_end];
+  }
+  if (fired(last_window_end(slice_end))) return nullptr;
+  int64_t next = slice_end;
+  while (fired(next)) next += assigner_.interval();
+  timers_.insert(next);
+  if (node_.window.kind == plan::WindowSpec::Kind::cumulate)
+    return &cumulated_[assigner_.window_ending(slice_end).start];
+  return &slices_[slice_end];
 }
 
 void WindowAggregate::add(WindowSlice& into, WindowSlice from) {
-  if (into.keys.capacity() == 0) {
+  if (into.keys.capacity() == 0)
     into = std::move(from);
-    return;
-  }
-  from.keys.each([&](uint32_t group) {
-    bool added = false;
-    const uint32_t target = into.keys.find_or_add(from.keys.key(group), added);
-    resize(into.states, into.keys.capacity());
-    processing::merge(into.states, target, from.states, group);
-  });
+  else
+    merge(into, from);
+}
+
+void WindowAggregate::merge(WindowSlice& into, const WindowSlice& from) const {
+  std::vector<uint32_t> numbers;
+  into.keys.find_or_add(from.keys, numbers);
+  resize(into.states, into.keys.capacity());
+  from.keys.each([&](uint32_t group) { processing::merge(into.states, numbers[group], from.states, group); });
   into.rows += from.rows;
 }
 
@@ -168,15 +161,8 @@ void WindowAggregate::fire(int64_t window_end) {
         emit_window(window_end, *parts.front());
       } else {
         WindowSlice whole;
-        whole.states = local_.aggregates().make();
-        for (WindowSlice* part : parts) {
-          part->keys.each([&](uint32_t group) {
-            bool added = false;
-            const uint32_t target = whole.keys.find_or_add(part->keys.key(group), added);
-            resize(whole.states, whole.keys.capacity());
-            processing::merge(whole.states, target, part->states, group);
-          });
-        }
+        whole.states = set_.make();
+        for (const WindowSlice* part : parts) merge(whole, *part);
         emit_window(window_end, whole);
       }
       drop(first);
@@ -264,7 +250,7 @@ void WindowAggregate::load(std::string_view& in) {
   for (auto* table : {&slices_, &cumulated_}) {
     for (int64_t n = read_int(in); n > 0; --n) {
       WindowSlice& slice = (*table)[read_int(in)];
-      slice.states = local_.aggregates().make();
+      slice.states = set_.make();
       slice.rows = read_int(in);
       for (int64_t k = read_int(in); k > 0; --k) {
         bool added = false;

@@ -1,10 +1,9 @@
 // Aggregates per window and key, in slices.
 //
-// Two phases. LocalWindowAggregate turns a batch into partials: per slice a table of keys with their accumulators. It
-// keeps nothing between batches, so every partition can run one of its own and hand over partials instead of rows.
-// WindowAggregate merges partials into the slices of the whole job and emits a window once, when the watermark passes
-// its end. A row is late when all windows that contain its slice have been emitted; it is dropped and counted. When
-// only the earlier ones have, it still counts in the later ones.
+// Each row goes straight into the one slice that its time falls into: a table of keys with their accumulators. A window
+// is put together from its slices once, when the watermark passes its end, and emitted. A row is late when all windows
+// that contain its slice have been emitted; it is dropped and counted. When only the earlier ones have, it still counts
+// in the later ones.
 #pragma once
 
 #include <map>
@@ -25,29 +24,9 @@ struct WindowSlice {
   int64_t rows = 0;
 };
 
-using WindowPartials = std::map<int64_t, WindowSlice>;  // by the slice's end
-
-class LocalWindowAggregate {
- public:
-  explicit LocalWindowAggregate(const plan::WindowAggregate& node);
-  WindowPartials aggregate(const Batch& batch, EvalContext& context);
-
-  const AggregateSet& aggregates() const { return set_; }
-
- private:
-  plan::WindowSpec spec_;
-  std::optional<plan::WindowAggregate::Attached> attached_;
-  WindowAssigner assigner_;
-  std::vector<ExprPtr> keys_;
-  AggregateSet set_;
-};
-
 class WindowAggregate final : public Operator {
  public:
   WindowAggregate(JobContext& job, const plan::WindowAggregate& node);
-
-  void merge(WindowPartials partials);
-  LocalWindowAggregate make_local() const { return LocalWindowAggregate(node_); }
 
   std::optional<int64_t> next_time() const override;
   void on_time(int64_t now) override;
@@ -59,15 +38,25 @@ class WindowAggregate final : public Operator {
   void on_watermark(int64_t watermark) override;
 
  private:
+  // Rows of one batch that fall into the same slice, which is named by its end.
+  struct Share {
+    int64_t end = 0;
+    std::vector<uint32_t> rows;
+  };
   bool fired(int64_t window_end) const { return time_.fired(window_end, progress_); }
+  // By the end of the slice; the shares are good until the next batch.
+  std::span<const Share> shares_of(const Batch& batch);
+  // Where rows of a slice go; null: they are late.
+  WindowSlice* place(int64_t slice_end);
   int64_t last_window_end(int64_t slice_end) const;
   void add(WindowSlice& into, WindowSlice from);
+  void merge(WindowSlice& into, const WindowSlice& from) const;
   void fire_until(int64_t progress);
   void fire(int64_t window_end);
   void emit_window(int64_t window_end, const WindowSlice& slice);
 
   plan::WindowAggregate node_;
-  LocalWindowAggregate local_;
+  AggregateSet set_;
   WindowAssigner assigner_;
   WindowTime time_;
   std::vector<DataType> key_types_;
@@ -75,6 +64,11 @@ class WindowAggregate final : public Operator {
   std::map<int64_t, WindowSlice> slices_;     // by slice end
   std::map<int64_t, WindowSlice> cumulated_;  // CUMULATE: what has been emitted so far, by the window's start
   std::set<int64_t> timers_;                  // ends of windows to emit
+
+  // Of the batch at hand; kept for their memory.
+  std::vector<Share> shares_;
+  KeyBytes key_bytes_;
+  std::vector<uint32_t> groups_;
 };
 
 }  // namespace millrace::processing

@@ -3,6 +3,7 @@
 //   binder.cc     names and expressions              planner.cc         FROM, WHERE, projection, set operations, ORDER
 //   BY aggregate.cc  GROUP BY, windows                  sources.cc         tables, views, window functions over.cc
 //   OVER, Top-N, deduplication         joins.cc           joins and subqueries in predicates sinks.cc      INSERT
+//   share.cc           parts that are the same
 //   prune.cc           columns nobody reads
 #pragma once
 
@@ -171,6 +172,8 @@ class Planner {
   std::vector<plan::NodePtr> kept_;               // keeps alive the nodes that the maps above name
 };
 
+// Lets parts that are the same run once.
+void share(plan::Plan& plan);
 // Drops the columns nobody reads, down to the scans.
 void prune(plan::Plan& plan);
 

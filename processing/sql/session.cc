@@ -256,6 +256,7 @@ struct Session::State {
     result.job.settings = settings;
     result.insert_tables.push_back(table.path.text());
     catalog.create(std::make_shared<CatalogTable>(std::move(table)), create.if_not_exists, "CreateTable");
+    share(result.job);
     prune(result.job);
     return result;
   }
@@ -457,6 +458,7 @@ struct Session::State {
     Planned result;
     result.kind = Planned::Kind::query;
     result.job = planner().plan_query(*query);
+    share(result.job);
     prune(result.job);
     return result;
   }
@@ -471,6 +473,7 @@ struct Session::State {
       result.job.sinks.push_back(std::move(sink));
     }
     result.job.settings = settings;
+    share(result.job);
     prune(result.job);
     return result;
   }

@@ -142,4 +142,23 @@ TEST_CASE("a query waits while nobody takes its rows, and ends when it is cancel
   });
 }
 
+TEST_CASE("an epoch's output may be larger than a batch") {
+  with_engine([&](Engine& engine, MemoryTopics& topics) -> Task<void> {
+    const std::string item(1000, 'x');
+    for (int i = 0; i < 1'500; ++i) {
+      std::string record = "{\"item\":\"" + item + "\",\"price\":" + std::to_string(i) + "}";
+      topics.add("bids", 0, 1, std::nullopt, std::move(record));
+    }
+    const std::map<std::string, std::string> none;
+    auto session = engine.open_session(none);
+    for (const char* statement : {bids, totals}) co_await run(engine, session, statement);
+    const StatementResult job = co_await run(engine, session, "INSERT INTO totals SELECT item, price FROM bids");
+    co_await sleep_until(after(5s));
+    CHECK(engine.job(job.job_id)->state == JobState::running);
+    const std::vector<std::string> rows = values(topics);
+    REQUIRE(rows.size() == 1'500);
+    for (size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].ends_with(",\"total\":" + std::to_string(i) + "}"));
+  });
+}
+
 }  // namespace millrace::processing

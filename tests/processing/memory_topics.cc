@@ -129,6 +129,7 @@ Task<ErrorCode> MemoryTopics::append(std::string topic, PartitionId partition, B
   if (before_change) before_change();
   std::vector<std::byte> bytes(batch.data(), batch.data() + batch.size());
   const protocol::RecordBatch view(batch);
+  if (view.base_offset().value != 0) co_return ErrorCode::invalid_record;  // as the log refuses it
   if (view.has_producer()) {
     const auto known = log->last_sequence.find(view.producer_id().value);
     const int32_t expected = known == log->last_sequence.end() ? 0 : known->second + 1;
@@ -142,6 +143,17 @@ Task<ErrorCode> MemoryTopics::append(std::string topic, PartitionId partition, B
   log->batches.push_back(std::move(stamped));
   co_await yield();
   co_return ErrorCode::none;
+}
+
+Task<TopicWriter::Appended> MemoryTopics::append_all(std::string topic, PartitionId partition,
+                                                     std::vector<Bytes> batches) {
+  Appended appended;
+  for (const Bytes& batch : batches) {
+    appended.error = co_await append(topic, partition, batch);
+    if (appended.error != ErrorCode::none) co_return appended;
+    ++appended.batches;
+  }
+  co_return appended;
 }
 
 Task<std::optional<Sequence>> MemoryTopics::last_sequence(std::string topic, PartitionId partition,

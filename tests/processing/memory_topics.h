@@ -48,6 +48,7 @@ class MemoryTopics final : public TopicReader, public TopicWriter {
   Task<ErrorCode> create(std::string topic, int partitions, bool internal_compacted) override;
   Task<ProducerId> new_producer() override;
   Task<ErrorCode> append(std::string topic, PartitionId partition, Bytes batch) override;
+  Task<Appended> append_all(std::string topic, PartitionId partition, std::vector<Bytes> batches) override;
   Task<std::optional<Sequence>> last_sequence(std::string topic, PartitionId partition, ProducerId producer) override;
   Task<ErrorCode> delete_before(std::string topic, PartitionId partition, Offset offset) override;
   Task<ErrorCode> remove(std::string topic) override;
