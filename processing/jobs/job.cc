@@ -364,6 +364,7 @@ void Job::restore(const Epoch& epoch) {
       partition->finished = saved.finished;
     }
   }
+  if (epoch.last) return;
   std::string_view state = epoch.state;
   context_.late_dropped = read_int(state);
   graph_->load(state);
@@ -614,9 +615,10 @@ bool Job::epoch_due() const {
   if (!setup_.stored && outbox_.empty()) return false;
   const auto since = now() - last_epoch_;
   if (static_cast<int64_t>(outbox_.bytes()) >= outbox_limit) return true;
-  if (!outbox_.empty() && since >= least_epoch) return true;
-  // A large state is not written more often than the disk should have to bear.
+  // A large state is not written more often than the disk should have to bear; for rows that somebody waits for, more
+  // often.
   const Millis by_size(static_cast<int64_t>(last_state_bytes_) / (checkpoint_rate * 1000));
+  if (!outbox_.empty() && since >= std::max(least_epoch, by_size / 10)) return true;
   return since >= std::max(setup_.epoch_interval, by_size);
 }
 
@@ -646,6 +648,7 @@ Epoch Job::snapshot(bool last) {
                                .finished = partition->finished});
     }
   }
+  if (last) return epoch;  // nobody goes on from there
   append_int(epoch.state, context_.late_dropped);
   graph_->save(epoch.state);
   last_state_bytes_ = epoch.state.size();
