@@ -1,6 +1,8 @@
 // Jobs as a user meets them: they run until stopped, say what they do, and wait for nobody they need not wait for.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "processing/engine.h"
 #include "tests/processing/memory_topics.h"
 #include "tests/sim/world.h"
@@ -158,6 +160,27 @@ TEST_CASE("an epoch's output may be larger than a batch") {
     const std::vector<std::string> rows = values(topics);
     REQUIRE(rows.size() == 1'500);
     for (size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].ends_with(",\"total\":" + std::to_string(i) + "}"));
+  });
+}
+
+TEST_CASE("a table that a job reads in two places is read once") {
+  with_engine([&](Engine& engine, MemoryTopics& topics) -> Task<void> {
+    for (int i = 0; i < 10; ++i) topics.add("bids", 0, 1, std::nullopt, bid(i % 2 == 0 ? "A" : "B", i, 1));
+    const std::map<std::string, std::string> none;
+    auto session = engine.open_session(none);
+    for (const char* statement : {bids, totals}) co_await run(engine, session, statement);
+    const StatementResult job = co_await run(engine, session,
+                                             "EXECUTE STATEMENT SET BEGIN "
+                                             "INSERT INTO totals SELECT item, price FROM bids WHERE item = 'A'; "
+                                             "INSERT INTO totals SELECT item, -price FROM bids WHERE price > 7; END");
+    co_await sleep_until(after(5s));
+    CHECK(engine.job(job.job_id)->records_in == 10);
+    std::vector<std::string> rows = values(topics);
+    std::ranges::sort(rows);
+    CHECK(rows == std::vector<std::string>{R"({"item":"A","total":-8})", R"({"item":"A","total":0})",
+                                           R"({"item":"A","total":2})", R"({"item":"A","total":4})",
+                                           R"({"item":"A","total":6})", R"({"item":"A","total":8})",
+                                           R"({"item":"B","total":-9})"});
   });
 }
 
