@@ -1,5 +1,6 @@
 // COUNT, SUM, AVG, STDDEV and VAR: states of a few numbers per group. All of them can take rows away again.
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "processing/functions/aggregate_states.h"
@@ -244,6 +245,8 @@ class Variance final : public PlainStates<Moments> {
     if (divisor <= 0) return Value();
     double spread = m.squares / static_cast<double>(divisor);
     if (root_) spread = std::sqrt(spread);
+    // As Java casts: what is too large is the largest.
+    if (type_.is_integral() && spread >= 0x1p63) return Value::integer(std::numeric_limits<int64_t>::max());
     if (type_.is_integral()) return Value::integer(static_cast<int64_t>(spread));
     if (type_.is(TypeRoot::float_)) return Value::float_(static_cast<float>(spread));
     if (type_.is(TypeRoot::double_)) return Value::double_(spread);

@@ -214,7 +214,7 @@ std::string overlay(std::string_view text, std::string_view with, int64_t start,
   int64_t size = static_cast<int64_t>(s.size());
   if (start <= 0 || start > size) return std::string(text);
   std::u16string out = s.substr(0, static_cast<size_t>(start - 1)) + to_utf16(with);
-  if (start + length <= size && length > 0) out += s.substr(static_cast<size_t>(start - 1 + length));
+  if (length > 0 && length <= size - start) out += s.substr(static_cast<size_t>(start - 1 + length));
   return to_utf8(out);
 }
 

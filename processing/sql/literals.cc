@@ -154,6 +154,11 @@ Interval read_interval(const Node& node) {
     for (; digits < 3; ++digits) value *= 10;
     return value;
   };
+  auto add = [&](int64_t amount, int64_t scale) {
+    int64_t scaled = 0;
+    if (__builtin_mul_overflow(amount, scale, &scaled) || __builtin_add_overflow(result.value, scaled, &result.value))
+      fail_interval(node);
+  };
   constexpr int64_t second = 1000;
   constexpr int64_t minute = 60 * second;
   constexpr int64_t hour = 60 * minute;
@@ -162,10 +167,10 @@ Interval read_interval(const Node& node) {
   TimeUnit last = node.to_unit == TimeUnit::none ? unit : node.to_unit;
   if (unit == TimeUnit::year || unit == TimeUnit::month || unit == TimeUnit::quarter) {
     result.months = true;
-    result.value = number() * (unit == TimeUnit::year ? 12 : unit == TimeUnit::quarter ? 3 : 1);
+    add(number(), unit == TimeUnit::year ? 12 : unit == TimeUnit::quarter ? 3 : 1);
     if (last != unit) {
       if (!read_char(text, '-')) fail_interval(node);
-      result.value += number();
+      add(number(), 1);
     }
   } else {
     auto scale = [&](TimeUnit u) {
@@ -176,15 +181,15 @@ Interval read_interval(const Node& node) {
                                      : second;
     };
     static constexpr TimeUnit order[] = {TimeUnit::day, TimeUnit::hour, TimeUnit::minute, TimeUnit::second};
-    result.value = number() * scale(unit);
+    add(number(), scale(unit));
     const TimeUnit* at = std::ranges::find(order, unit);
     while (last != unit) {
       if (++at == std::end(order)) fail_interval(node);
       if (!read_char(text, *(at - 1) == TimeUnit::day ? ' ' : ':')) fail_interval(node);
       unit = *at;
-      result.value += number() * scale(unit);
+      add(number(), scale(unit));
     }
-    if (last == TimeUnit::second) result.value += fraction();
+    if (last == TimeUnit::second) add(fraction(), 1);
   }
   if (!text.empty()) fail_interval(node);
   if (negative) result.value = -result.value;

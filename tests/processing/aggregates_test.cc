@@ -57,6 +57,10 @@ TEST_CASE("the variance of whole numbers is cut at the end") {
   CHECK(var_samp.result() == "<NULL>");
   for (Group* g : {&var_pop, &var_samp, &dev_samp, &dev_pop}) g->add({n(7)});
   CHECK(var_pop.result() == "2");
+  Group widest(over("VAR_POP", DataType::bigint()));
+  widest.add({n(INT64_MAX)});
+  widest.add({n(INT64_MIN)});
+  CHECK(widest.result() == "9223372036854775807");
   CHECK(var_samp.result() == "4");
   CHECK(dev_samp.result() == "2");
   CHECK(dev_pop.result() == "1");

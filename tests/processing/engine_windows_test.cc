@@ -29,6 +29,19 @@ TEST_CASE("an offset shifts windows both ways") {
   CHECK(WindowAssigner({WindowKind::tumble, 10, 0, -4}).windows(6) == std::vector<Window>{{6, 16}});
 }
 
+TEST_CASE("a time at the end of all time has its window, too") {
+  for (const WindowKind kind : {WindowKind::tumble, WindowKind::hop, WindowKind::cumulate, WindowKind::session}) {
+    const WindowAssigner assigner({kind, 20, 5, 3});
+    for (const int64_t time : {INT64_MAX, INT64_MIN}) {
+      assigner.windows(time);
+      assigner.last_window_end(assigner.slice_end(time));
+      assigner.first_slice_end(assigner.slice_end(time));
+    }
+  }
+  const int64_t newest = INT64_MAX / 10 * 10;
+  CHECK(WindowAssigner({WindowKind::tumble, 10, 0, 0}).windows(INT64_MAX).at(0).start == newest);
+}
+
 TEST_CASE("sessions that touch become one, and keep the state of the first") {
   SessionSet sessions;
   const SessionSet::Placed a = sessions.place({0, 5});

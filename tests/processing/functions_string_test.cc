@@ -49,6 +49,7 @@ TEST_CASE("replacing nothing puts the text between all UTF-16 units") {
   CHECK(shown(call("REPLACE", {s("Hello World"), s("l"), s("L")})) == "HeLLo WorLd");
   CHECK(shown(call("REPLACE", {s(greeting), s(""), s("-")})) == "-G-r-ü-ß-e- -日-本- -?-?-");
   CHECK(shown(call("OVERLAY", {s("abcabc"), s("XX"), i(2), i(3)})) == "aXXbc");
+  CHECK(shown(call("OVERLAY", {s("abc"), s("XX"), i(2), l(9223372036854775807)})) == "aXX");
   CHECK(shown(call("OVERLAY", {s("  pad  "), s("XX"), i(3)})) == "  XXd  ");
   CHECK(shown(call("TRANSLATE", {s("abcabc"), s("abc"), s("12")})) == "1212");
 }

@@ -189,6 +189,13 @@ TEST_CASE("an operator's name called as a function takes as many arguments as th
           "accepted");
 }
 
+TEST_CASE("an interval of more milliseconds than there can be is refused") {
+  World world;
+  CHECK(world.refusal("SELECT INTERVAL '999999999999999999' DAY FROM bid") != "accepted");
+  CHECK(world.refusal("SELECT INTERVAL '99999999999999999' YEAR FROM bid") == "accepted");
+  CHECK(world.refusal("SELECT INTERVAL '999999999999999999' YEAR FROM bid") != "accepted");
+}
+
 TEST_CASE("numbers that are too large are refused where they stand, too small ones are zero") {
   World world;
   const std::string large = "99999999999999999999";
