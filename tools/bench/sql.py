@@ -48,22 +48,22 @@ QUERIES = {
     "pass": ("pass-through of all columns, to nowhere", ["bid"], None, ALL),
     "copy": ("pass-through of all columns, to a JSON topic", ["bid"], BID, ALL),
     "filter": ("filter, two columns to a JSON topic", ["bid"], "auction BIGINT, price BIGINT", "SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0"),
-    "tumble": ("10 s TUMBLE by auction: count, max, sum", ["bid"], f"auction BIGINT, {WINDOWED}, bids BIGINT, highest BIGINT, total BIGINT",
+    "tumble": ("10 s TUMBLE by auction (count, max, sum)", ["bid"], f"auction BIGINT, {WINDOWED}, bids BIGINT, highest BIGINT, total BIGINT",
                f"SELECT auction, window_start, window_end, COUNT(*), MAX(price), SUM(price) FROM {TUMBLE.format('bid')} GROUP BY auction, window_start, window_end"),
-    "q5": ("Nexmark q5: auctions with most bids, 10 s HOP of 2 s", ["bid"], "auction BIGINT, num BIGINT", f"""
+    "q5": ("Nexmark q5, auctions with most bids, 10 s HOP of 2 s", ["bid"], "auction BIGINT, num BIGINT", f"""
 SELECT a.auction, a.num
 FROM (SELECT auction, COUNT(*) AS num, window_start AS s, window_end AS e FROM {HOP} GROUP BY auction, window_start, window_end) AS a
 JOIN (SELECT MAX(num) AS most, s, e
       FROM (SELECT COUNT(*) AS num, window_start AS s, window_end AS e FROM {HOP} GROUP BY auction, window_start, window_end) AS c
       GROUP BY s, e) AS m
 ON a.s = m.s AND a.e = m.e AND a.num >= m.most"""),
-    "q7": ("Nexmark q7: highest bids of 10 s", ["bid"], "auction BIGINT, price BIGINT, bidder BIGINT, `dateTime` TIMESTAMP(3), extra STRING", f"""
+    "q7": ("Nexmark q7, highest bids of 10 s", ["bid"], "auction BIGINT, price BIGINT, bidder BIGINT, `dateTime` TIMESTAMP(3), extra STRING", f"""
 SELECT b.auction, b.price, b.bidder, b.`dateTime`, b.extra
 FROM bid AS b
 JOIN (SELECT MAX(price) AS highest, window_end AS `dateTime` FROM {TUMBLE.format('bid')} GROUP BY window_start, window_end) AS m
 ON b.price = m.highest
 WHERE b.`dateTime` BETWEEN m.`dateTime` - INTERVAL '10' SECOND AND m.`dateTime`"""),
-    "q8": ("Nexmark q8: new persons who sell, 10 s", ["person", "auction"], "id BIGINT, name STRING, s TIMESTAMP(3)", f"""
+    "q8": ("Nexmark q8, new persons who sell, 10 s", ["person", "auction"], "id BIGINT, name STRING, s TIMESTAMP(3)", f"""
 SELECT p.id, p.name, p.s
 FROM (SELECT id, name, window_start AS s, window_end AS e FROM {TUMBLE.format('person')} GROUP BY id, name, window_start, window_end) AS p
 JOIN (SELECT seller, window_start AS s, window_end AS e FROM {TUMBLE.format('auction')} GROUP BY seller, window_start, window_end) AS a
