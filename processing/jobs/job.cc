@@ -618,7 +618,7 @@ bool Job::epoch_due() const {
   // A large state is not written more often than the disk should have to bear; for rows that somebody waits for, more
   // often.
   const Millis by_size(static_cast<int64_t>(last_state_bytes_) / (checkpoint_rate * 1000));
-  if (!outbox_.empty() && since >= std::max(least_epoch, by_size / 10)) return true;
+  if (!outbox_.empty() && since >= std::max(least_epoch, by_size / 3)) return true;
   return since >= std::max(setup_.epoch_interval, by_size);
 }
 
