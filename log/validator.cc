@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/crc32c.h"
+#include "protocol/record_survey.h"
 
 namespace millrace::log {
 
@@ -174,38 +175,76 @@ RecordBatch rebuild(const RecordBatch& batch, Compression codec, const LogConfig
   return RecordBatch(builder.build());
 }
 
+// A batch of max.message.bytes may unpack to this much.
+size_t unpack_limit(const LogConfig& config) {
+  return std::clamp(static_cast<size_t>(std::max(config.max_message_bytes, 0)) * unpack_ratio, unpack_floor,
+                    unpack_ceiling);
+}
+
+// The codec in which the batch is to be kept.
+Compression target_codec(const RecordBatch& batch, const LogConfig& config) {
+  // Control records keep the form in which the broker wrote them.
+  if (config.compression < 0 || batch.is_control()) return batch.compression();
+  return static_cast<Compression>(config.compression);
+}
+
+// Nearly every batch is taken as it came. Nothing when this one may be refused, or needs to be rebuilt: walk() decides.
+std::optional<ValidBatch> take_as_it_is(const RecordBatch& batch, const LogConfig& config, Timestamp now) {
+  const Compression codec = batch.compression();
+  if (codec != target_codec(batch, config) || batch.is_log_append_time()) return std::nullopt;
+  const Bytes records = protocol::decompress(codec, batch.payload(), unpack_limit(config));
+  const std::optional<protocol::RecordSurvey> found =
+      protocol::survey(records.span(), batch.count(), batch.base_timestamp());
+  if (!found || (config.cleanup_compact && !found->all_have_keys)) return std::nullopt;
+  if (codec != Compression::none && !found->consecutive) return std::nullopt;
+  ValidBatch valid;
+  valid.batch = batch;
+  valid.records = batch.count();
+  if (config.timestamp_type == TimestampType::log_append_time) {
+    valid.log_append_time = true;
+    valid.max_timestamp = now;
+    return valid;
+  }
+  const auto oldest_age = static_cast<__int128>(now.value) - found->oldest.value;
+  const auto newest_age = static_cast<__int128>(now.value) - found->newest.value;
+  if (oldest_age > config.timestamp_before_max.count() || -newest_age > config.timestamp_after_max.count()) {
+    return std::nullopt;
+  }
+  valid.max_timestamp = std::max(found->newest, Timestamp(-1));
+  return valid;
+}
+
+Validation accepted(ValidBatch valid) {
+  Validation answer;
+  answer.size = valid.batch.size();
+  answer.batches.push_back(std::move(valid));
+  return answer;
+}
+
 Validation walk(const RecordBatch& batch, const LogConfig& config, const TopicPartition& name, Timestamp now,
                 bool client) {
-  const size_t limit = std::clamp(static_cast<size_t>(std::max(config.max_message_bytes, 0)) * unpack_ratio,
-                                  unpack_floor, unpack_ceiling);
-  const auto source = batch.compression();
-  const auto wanted = config.compression < 0 ? source : static_cast<Compression>(config.compression);
-  // Control records keep the form in which the broker wrote them.
-  const auto target = batch.is_control() ? source : wanted;
+  const size_t limit = unpack_limit(config);
+  const Compression source = batch.compression();
+  const Compression target = target_codec(batch, config);
   bool in_place = source == target;
   const bool deltas_matter = source != Compression::none || target != Compression::none;
 
   RecordRules rules(config, name, now, batch);
   Timestamp newest(-1);
   int32_t index = 0;
-  try {
-    RecordReader records(batch, limit);
-    while (std::optional<RecordView> record = records.next()) {
-      rules.look_at(*record, index);
-      newest = std::max(newest, record->timestamp);
-      if (deltas_matter && record->offset != batch.base_offset() + index) in_place = false;
-      ++index;
-    }
-    if (records.malformed()) {
-      return refuse(ErrorCode::invalid_record,
-                    "Record " + std::to_string(index) + " of the batch for " + text(name) + " is malformed");
-    }
-  } catch (const protocol::CompressionError& error) {
-    return refuse(ErrorCode::unknown_server_error, error.what());
+  RecordReader records(batch, limit);
+  while (std::optional<RecordView> record = records.next()) {
+    rules.look_at(*record, index);
+    newest = std::max(newest, record->timestamp);
+    if (deltas_matter && record->offset != batch.base_offset() + index) in_place = false;
+    ++index;
+  }
+  if (records.malformed()) {
+    return refuse(ErrorCode::invalid_record,
+                  "Record " + std::to_string(index) + " of the batch for " + text(name) + " is malformed");
   }
   if (client && rules.failed()) return rules.answer();
 
-  Validation answer;
   ValidBatch valid;
   valid.records = index;
   valid.log_append_time = config.timestamp_type == TimestampType::log_append_time;
@@ -216,9 +255,17 @@ Validation walk(const RecordBatch& batch, const LogConfig& config, const TopicPa
                   "The record batch is " + std::to_string(valid.batch.size()) + " bytes after recompression in " +
                       text(name) + ", which exceeds max.message.bytes " + std::to_string(config.max_message_bytes));
   }
-  answer.size = valid.batch.size();
-  answer.batches.push_back(std::move(valid));
-  return answer;
+  return accepted(std::move(valid));
+}
+
+Validation check_records(const RecordBatch& batch, const LogConfig& config, const TopicPartition& name, Timestamp now,
+                         bool client) {
+  try {
+    if (std::optional<ValidBatch> valid = take_as_it_is(batch, config, now)) return accepted(std::move(*valid));
+    return walk(batch, config, name, now, client);
+  } catch (const protocol::CompressionError& error) {
+    return refuse(ErrorCode::unknown_server_error, error.what());
+  }
 }
 
 }  // namespace
@@ -254,7 +301,7 @@ Validation validate(const Bytes& records, const LogConfig& config, const TopicPa
     if (std::optional<std::string> fault = header_fault(batch, client)) {
       return refuse(ErrorCode::invalid_record, *fault + " in topic partition " + text(name) + ".");
     }
-    Validation one = walk(batch, config, name, now, client);
+    Validation one = check_records(batch, config, name, now, client);
     if (one.error != ErrorCode::none) return one;
     answer.size += one.size;
     answer.batches.push_back(std::move(one.batches.front()));

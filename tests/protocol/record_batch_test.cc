@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+#include <random>
+
 #include "protocol/crc32c.h"
+#include "protocol/record_survey.h"
 #include "protocol/varint.h"
 
 using namespace millrace;
@@ -202,4 +205,50 @@ TEST_CASE("varints of every length survive a round trip") {
       CHECK(back == v);
     }
   }
+}
+
+TEST_CASE("a survey finds of any bytes what the reader finds") {
+  std::mt19937 dice(7);
+  const auto below = [&](size_t most) { return static_cast<size_t>(dice() % most); };
+  int sound = 0;
+  int unsound = 0;
+  for (int round = 0; round < 20000; ++round) {
+    CAPTURE(round);
+    BatchBuilder builder;
+    const size_t count = 1 + below(4);
+    for (size_t i = 0; i < count; ++i) {
+      const std::string value(below(4) == 0 ? 60 + below(200) : below(8), 'v');
+      const std::vector<Header> headers(below(3), Header{"h", below(2) == 0 ? std::nullopt : std::optional("x")});
+      const Timestamp time(static_cast<int64_t>(below(3)) * 100'000 - 5);
+      const auto delta = static_cast<int32_t>(i + (below(20) == 0 ? 1 : 0) + (below(30) == 0 ? 200 : 0));
+      builder.add_at(delta, time, below(3) == 0 ? std::nullopt : std::optional<std::string_view>("k"), value, headers);
+    }
+    const Bytes built = builder.build();
+    std::vector<std::byte> bytes(built.span().begin(), built.span().end());
+    for (size_t change = below(3); change > 0; --change) {
+      bytes[batch_header_size + below(bytes.size() - batch_header_size)] = static_cast<std::byte>(below(256));
+    }
+    const RecordBatch batch(Bytes::take(std::move(bytes)));
+
+    RecordSurvey read;
+    RecordReader records(batch);
+    int32_t index = 0;
+    while (const std::optional<RecordView> record = records.next()) {
+      read.oldest = std::min(read.oldest, record->timestamp);
+      read.newest = std::max(read.newest, record->timestamp);
+      read.all_have_keys &= record->key.has_value();
+      read.consecutive &= record->offset == batch.base_offset() + index;
+      ++index;
+    }
+    const std::optional<RecordSurvey> found = survey(batch.payload().span(), batch.count(), batch.base_timestamp());
+    REQUIRE(found.has_value() == !records.malformed());
+    ++(found ? sound : unsound);
+    if (!found) continue;
+    CHECK(found->oldest == read.oldest);
+    CHECK(found->newest == read.newest);
+    CHECK(found->all_have_keys == read.all_have_keys);
+    CHECK(found->consecutive == read.consecutive);
+  }
+  CHECK(sound > 1000);
+  CHECK(unsound > 1000);
 }
