@@ -3,7 +3,8 @@
 //   stream := (size:i32 frame)*      1 <= size <= limit
 //
 // Memory follows the bytes that have come, never the size that was announced: a peer that announces much and sends
-// little costs little. Frames are views into the receive buffer and share it.
+// little costs little, and one that is silent nothing. A frame as long as the one before it is read in one go, into
+// memory of about its own size. Frames are views into that memory and share it.
 #pragma once
 
 #include <memory>
@@ -20,6 +21,8 @@ class FrameReader {
   // The next frame, without its size; nothing when the peer has finished sending. Throws CloseConnection for a size
   // that no frame can have, NetError past `deadline` or when the connection breaks.
   Task<std::optional<Bytes>> next(MonoTime deadline);
+  // Bytes of memory that are held for as long as somebody keeps the latest frame, or a part of it.
+  size_t held() const { return capacity_; }
 
  private:
   Task<bool> fill(size_t wanted, MonoTime deadline);  // until `wanted` unread bytes are there; false at the end
@@ -28,6 +31,8 @@ class FrameReader {
 
   Connection& connection_;
   int32_t limit_;
+  uint32_t served_ = 0;
+  size_t expected_ = 0;  // of the next frame, with its size: what the latest one had
   std::shared_ptr<std::byte[]> buffer_;
   size_t capacity_ = 0;
   size_t begin_ = 0;

@@ -27,8 +27,8 @@ struct Address {
 };
 std::string to_string(const Address&);
 
-// One read and one write may be under way at a time. Destroying it while either is, is a bug: close() it, wait until
-// they have ended, then let it go.
+// One read and one write at a time; destroying it while either is under way is a bug: close() it, wait for its end.
+// A read into nothing waits until there is something to read, and answers 0: who waits long holds no memory for it.
 class Connection {
  public:
   virtual ~Connection() = default;

@@ -39,7 +39,7 @@ namespace {
 using Socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
-constexpr int parts_per_call = 64;
+constexpr size_t vectors_per_call = 128;
 constexpr auto wait_for_descriptors = std::chrono::milliseconds(100);
 
 Address from_endpoint(const tcp::endpoint& endpoint) {
@@ -97,51 +97,28 @@ class RealConnection final : public Connection {
 
   Task<size_t> read_some(std::span<std::byte> out, MonoTime deadline) override {
     const Busy busy(reading_);
-    if (out.empty()) co_return 0;
-    if (closed_) throw closed("read from");
-    // A read that filled its buffer has probably left something behind.
-    if (more_likely_) {
-      const ssize_t got = ::recv(socket_.native_handle(), out.data(), out.size(), 0);
-      if (got >= 0) {
-        more_likely_ = static_cast<size_t>(got) == out.size();
-        co_return static_cast<size_t>(got);
-      }
+    if (out.empty()) {
+      if (!more_likely_ || closed_) co_await wait_for(read_, tcp::socket::wait_read, deadline, "read from");
+      more_likely_ = true;
+      co_return 0;
     }
-    struct Read {
-      RealConnection& self;
-      std::span<std::byte> out;
-      MonoTime deadline;
-      error_code error = {};
-      size_t got = 0;
-
-      bool await_ready() const noexcept { return false; }
-      void await_suspend(std::coroutine_handle<> caller) {
-        self.read_.waiting = caller;
-        self.read_.arm(deadline, [connection = &self] { connection->cancel(); });
-        start();
+    for (;;) {
+      if (closed_) throw closed("read from");
+      if (more_likely_) {
+        const ssize_t got = ::recv(socket_.native_handle(), out.data(), out.size(), MSG_DONTWAIT);
+        if (got >= 0) {
+          // A read that filled its buffer has probably left something behind.
+          more_likely_ = static_cast<size_t>(got) == out.size();
+          co_return static_cast<size_t>(got);
+        }
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+          throw NetError("read from " + to_string(peer_) + ": " + std::strerror(errno));
+        }
       }
-      void start() {
-        InPlace done{self.read_.memory, [this](const error_code& ec, size_t n) {
-                       if (ec == asio::error::operation_aborted && !self.closed_ && !self.read_.timed_out)
-                         return start();
-                       error = ec;
-                       got = n;
-                       self.read_.wake();
-                     }};
-        self.socket_.async_read_some(asio::buffer(out.data(), out.size()), std::move(done));
-      }
-      void await_resume() const noexcept {}
-    };
-    Read read{*this, out, deadline};
-    co_await read;
-    if (!read.error) {
-      more_likely_ = read.got == out.size();
-      co_return read.got;
+      co_await wait_for(read_, tcp::socket::wait_read, deadline, "read from");
+      more_likely_ = true;
     }
-    if (read.error == asio::error::eof) co_return 0;
-    if (closed_) throw closed("read from");
-    if (read_.timed_out) throw NetError("read from " + to_string(peer_) + ": timed out");
-    throw NetError("read from " + to_string(peer_) + ": " + read.error.message());
   }
 
   Task<void> write(std::vector<Bytes> parts, MonoTime deadline) override {
@@ -161,10 +138,7 @@ class RealConnection final : public Connection {
       if (errno != EAGAIN && errno != EWOULDBLOCK) {
         throw NetError("write to " + to_string(peer_) + ": " + std::strerror(errno));
       }
-      WaitForRoom room{*this, deadline};
-      co_await room;
-      if (closed_) throw closed("write to");
-      if (write_.timed_out) throw NetError("write to " + to_string(peer_) + ": timed out");
+      co_await wait_for(write_, tcp::socket::wait_write, deadline, "write to");
     }
   }
 
@@ -186,33 +160,49 @@ class RealConnection final : public Connection {
     ~Busy() { flag = false; }
     bool& flag;
   };
-  struct WaitForRoom {
+  // Until the socket is ready for one direction. Throws what the reader or writer is to say when it will not be.
+  struct Readiness {
     RealConnection& self;
+    Pending& pending;
+    tcp::socket::wait_type direction;
     MonoTime deadline;
 
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() const noexcept { return self.closed_; }
     void await_suspend(std::coroutine_handle<> caller) {
-      self.write_.waiting = caller;
-      self.write_.arm(deadline, [connection = &self] { connection->cancel(); });
+      pending.waiting = caller;
+      pending.arm(deadline, [connection = &self] { connection->cancel(); });
       start();
     }
     void start() {
-      InPlace done{self.write_.memory, [this](const error_code& ec) {
-                     if (ec == asio::error::operation_aborted && !self.closed_ && !self.write_.timed_out)
-                       return start();
-                     self.write_.wake();
+      InPlace done{pending.memory, [this](const error_code& ec) {
+                     if (ec == asio::error::operation_aborted && !self.closed_ && !pending.timed_out) return start();
+                     pending.wake();
                    }};
-      self.socket_.async_wait(tcp::socket::wait_write, std::move(done));
+      self.socket_.async_wait(direction, std::move(done));
     }
     void await_resume() const noexcept {}
   };
+  Task<void> wait_for(Pending& pending, tcp::socket::wait_type direction, MonoTime deadline, const char* doing) {
+    Readiness readiness{*this, pending, direction, deadline};
+    co_await readiness;
+    if (closed_) throw closed(doing);
+    if (pending.timed_out) throw NetError(std::string(doing) + " " + to_string(peer_) + ": timed out");
+  }
 
   ssize_t send_some(const std::vector<Bytes>& parts, size_t part, size_t sent) {
-    iovec vectors[parts_per_call];
+    iovec vectors[vectors_per_call];
     size_t count = 0;
-    for (; part < parts.size() && count < parts_per_call; ++part, sent = 0) {
-      if (parts[part].size() == sent) continue;
-      vectors[count++] = {const_cast<std::byte*>(parts[part].data() + sent), parts[part].size() - sent};
+    for (; part < parts.size(); ++part, sent = 0) {
+      std::byte* const from = const_cast<std::byte*>(parts[part].data() + sent);
+      const size_t size = parts[part].size() - sent;
+      // Batches that were read from a file together lie one behind the other.
+      if (count > 0 && static_cast<std::byte*>(vectors[count - 1].iov_base) + vectors[count - 1].iov_len == from) {
+        vectors[count - 1].iov_len += size;
+        continue;
+      }
+      if (size == 0) continue;
+      if (count == vectors_per_call) break;
+      vectors[count++] = {from, size};
     }
     msghdr message{};
     message.msg_iov = vectors;

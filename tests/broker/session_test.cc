@@ -158,6 +158,7 @@ TEST_CASE("peers that announce a hundred megabytes and send one byte cost only w
   class Slow final : public Connection {
    public:
     Task<size_t> read_some(std::span<std::byte> out, MonoTime) override {
+      if (out.empty()) co_return 0;
       largest_ = std::max(largest_, out.size());
       if (sent_ == 5) throw NetError("nothing more");
       const char bytes[] = {0x06, 0x3f, 0, 0, 'x'};
@@ -182,7 +183,58 @@ TEST_CASE("peers that announce a hundred megabytes and send one byte cost only w
       broken = true;
     }
     CHECK(broken);
-    CHECK(peer.largest_ <= 256 << 10);
+    CHECK(peer.largest_ <= 257 << 10);
+  });
+}
+
+TEST_CASE("a frame as long as the one before it comes in one read, and a silent peer holds no memory") {
+  // Every read gives what is asked for.
+  class Lavish final : public Connection {
+   public:
+    explicit Lavish(std::string stream) : stream_(std::move(stream)) {}
+    Task<size_t> read_some(std::span<std::byte> out, MonoTime) override {
+      if (out.empty()) {
+        co_await waiting_.wait();
+        co_return 0;
+      }
+      ++reads_;
+      const size_t got = stream_.copy(reinterpret_cast<char*>(out.data()), out.size(), at_);
+      at_ += got;
+      co_return got;
+    }
+    Task<void> write(std::vector<Bytes>, MonoTime) override { co_return; }
+    void close() override {}
+    Address peer() const override { return {}; }
+    Address local() const override { return {}; }
+    std::string stream_;
+    size_t at_ = 0;
+    int reads_ = 0;
+    Event waiting_;
+  };
+  sim::World world(1);
+  world.run(world.add_node("n"), []() -> Task<void> {
+    constexpr size_t size = 60'000;
+    constexpr int count = 20;
+    std::string stream;
+    for (int i = 0; i < count; ++i) stream += frame_with(std::string(size, static_cast<char>('a' + i)));
+    Lavish peer(std::move(stream));
+    FrameReader frames(peer, 110 << 20);
+    Gate gate;
+    std::optional<Bytes> frame;
+    const auto read_first = [&]() -> Task<void> { frame = co_await frames.next(never); };
+    gate.spawn(read_first());
+    CHECK(frames.held() == 0);
+    peer.waiting_.notify();
+    co_await gate.close();
+    REQUIRE(frame);
+    const int reads_of_first = peer.reads_;
+    for (int i = 1; i < count; ++i) {
+      frame = co_await frames.next(never);
+      REQUIRE(frame);
+      CHECK(frame->text() == std::string(size, static_cast<char>('a' + i)));
+      CHECK(frames.held() < size + 1000);
+    }
+    CHECK(peer.reads_ <= reads_of_first + count);
   });
 }
 

@@ -40,10 +40,11 @@ Task<std::string> read_text(Connection& connection, size_t bytes) {
   co_return text;
 }
 
-Task<std::string> error_of(Task<size_t> read) {
+template <class T>
+Task<std::string> error_of(Task<T> waiting) {
   try {
-    const size_t got = co_await std::move(read);
-    co_return "read " + std::to_string(got);
+    co_await std::move(waiting);
+    co_return "no error";
   } catch (const NetError& failed) {
     co_return failed.what();
   }
@@ -87,6 +88,33 @@ TEST_CASE("a read that hears nothing gives up at its deadline, and the connectio
     co_await pair.client->write(parts("late"));
     const std::string heard = co_await read_text(*pair.server, 4);
     CHECK(heard == "late");
+  });
+}
+
+TEST_CASE("a read into nothing ends with the first byte, with the end, at the deadline and by closing") {
+  in_each_world([](std::string) -> Task<void> {
+    Pair pair = co_await connected();
+    const MonoTime deadline = after(20ms);
+    const std::string error = co_await error_of(pair.server->read_some({}, deadline));
+    CHECK(error.find("timed out") != std::string::npos);
+    co_await pair.client->write(parts("x"));
+    co_await pair.server->read_some({}, after(10s));
+    const std::string heard = co_await read_text(*pair.server, 1);
+    CHECK(heard == "x");
+    pair.client->close();
+    co_await pair.server->read_some({}, after(10s));
+    const std::string rest = co_await read_text(*pair.server, 1);
+    CHECK(rest.empty());
+    Pair other = co_await connected();
+    Gate gate;
+    std::string closed;
+    const auto wait = [&]() -> Task<void> { closed = co_await error_of(other.server->read_some({}, never)); };
+    gate.spawn(wait());
+    co_await yield();
+    CHECK(closed.empty());
+    other.server->close();
+    co_await gate.close();
+    CHECK(closed.find("closed") != std::string::npos);
   });
 }
 

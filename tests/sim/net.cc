@@ -195,13 +195,8 @@ class SimConnection final : public Connection {
     const std::shared_ptr<Endpoint> kept = end_;
     Endpoint& end = *kept;
     const Busy busy(end.reading);
-    if (out.empty()) co_return 0;
-    while (end.received.empty()) {
-      fail_if_unusable("read from", true);
-      if (end.peer_finished) co_return 0;
-      const bool in_time = co_await end.changed.wait(deadline);
-      if (!in_time && end.received.empty()) throw NetError("read from " + to_string(end.peer) + ": timed out");
-    }
+    co_await something_to_read(end, deadline);
+    if (end.received.empty() || out.empty()) co_return 0;
     if (end.closed) fail_if_unusable("read from", true);
     // Any cut is possible.
     size_t most = out.size();
@@ -281,6 +276,15 @@ class SimConnection final : public Connection {
     ~Busy() { flag = false; }
     bool& flag;
   };
+  // Until something has come, or the peer has finished.
+  Task<void> something_to_read(Endpoint& end, MonoTime deadline) {
+    while (end.received.empty()) {
+      fail_if_unusable("read from", true);
+      if (end.peer_finished) co_return;
+      const bool in_time = co_await end.changed.wait(deadline);
+      if (!in_time && end.received.empty()) throw NetError("read from " + to_string(end.peer) + ": timed out");
+    }
+  }
   void fail_if_unusable(const char* doing, bool reading) const {
     const std::string what = std::string(doing) + " " + to_string(end_->peer) + ": ";
     if (end_->closed) throw NetError(what + "the connection is closed");
