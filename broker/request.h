@@ -37,6 +37,7 @@ struct RequestContext {
   int32_t correlation = 0;
   std::string client_id;  // "" when the client sent none
   std::shared_ptr<Peer> peer;
+  size_t held = 0;  // memory that goes when nothing of the request is kept; 0: it is not for the handler to keep
 
   // "/127.0.0.1", as group descriptions show it.
   std::string client_host() const { return peer ? "/" + peer->address.host : "/"; }

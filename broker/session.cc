@@ -50,6 +50,7 @@ Task<void> Session::serve(Bytes frame) {
   context.version = reader.i16();
   context.correlation = reader.i32();
   context.peer = peer_;
+  context.held = frames_.held();
   if (!reader.ok()) throw CloseConnection("a frame too short for a header");
   if (!dispatch_.serves(context.api_key, context.version)) {
     if (context.api_key == api_versions_key) co_return co_await refuse_api_version(std::move(context));

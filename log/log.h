@@ -115,7 +115,9 @@ class Log {
   // base offset and leader epoch, recompresses only where the topic demands another codec, and appends it.
   // A duplicate of a batch still remembered answers success with its old offset. `client` false: written by the
   // broker itself (coordinators, metadata): control batches allowed, size limits not applied.
-  virtual AppendResult append(Bytes records, LeaderEpoch epoch, bool client = true) = 0;
+  // `held` 0: the records are copied. Otherwise they are given away: nobody else looks at them, the log may stamp them
+  // where they are, and keeping any of them keeps so many bytes of memory.
+  virtual AppendResult append(Bytes records, LeaderEpoch epoch, bool client = true, size_t held = 0) = 0;
   // A follower's append: offsets and epochs are kept as they are.
   virtual AppendResult append_as_follower(Bytes records) = 0;
   // Waits until `written`/`durable` is at least `end`; false past the deadline or when failed.

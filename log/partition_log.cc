@@ -78,6 +78,13 @@ PartitionLog::~PartitionLog() { forget_tail(static_cast<size_t>(tail_bytes_)); }
 
 // --- appending ---
 
+namespace {
+
+// A batch is kept in the memory it came in unless that is so much larger: then it is copied out.
+constexpr size_t most_held_per_byte = 8;
+
+}  // namespace
+
 AppendResult PartitionLog::refuse(Validation&& why) const {
   AppendResult result;
   result.error = why.error;
@@ -101,7 +108,7 @@ Validation refusal(ErrorCode error, std::string message) {
 
 }  // namespace
 
-AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client) {
+AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client, size_t held) {
   if (failed_ || closed_ || alone_) {
     return refuse(refusal(ErrorCode::kafka_storage_error, "The log in " + directory_ + " is not available"));
   }
@@ -135,7 +142,11 @@ AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client)
   roll_before(valid.size, next - 1, newest, end_);
   result.base = end_;
   if (config_.timestamp_type == TimestampType::log_append_time) result.log_append_time = now;
-  for (const ValidBatch& batch : valid.batches) put(stamped_copy(batch, end_, epoch));
+  for (const ValidBatch& batch : valid.batches) {
+    const size_t size = batch.batch.size();
+    const bool in_place = size * most_held_per_byte >= held && held != 0;
+    put(stamped(batch, end_, epoch, in_place ? StampIn::place : StampIn::copy), in_place ? held : size);
+  }
   result.last = end_ - 1;
   finish_append();
   return result;
@@ -156,14 +167,14 @@ AppendResult PartitionLog::append_as_follower(Bytes records) {
     const Timestamp newest = batch.is_legacy() ? Timestamp(-1) : std::max(Timestamp(-1), batch.max_timestamp());
     roll_before(batch.size(), batch.last_offset(), newest, batch.base_offset());
     // A copy: the request it came in holds far more than this batch.
-    put(RecordBatch(Bytes::copy_of(batch.bytes().span())));
+    put(RecordBatch(Bytes::copy_of(batch.bytes().span())), batch.size());
   }
   result.last = end_ - 1;
   finish_append();
   return result;
 }
 
-void PartitionLog::put(RecordBatch batch) {
+void PartitionLog::put(RecordBatch batch, size_t held) {
   Segment& active = *segments_.back();
   const int64_t position = active.append(batch, config_.index_interval_bytes);
   if (!batch.is_legacy()) {
@@ -178,7 +189,7 @@ void PartitionLog::put(RecordBatch batch) {
   }
   end_ = batch.next_offset();
   jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
-  keep_in_tail(std::move(batch));
+  keep_in_tail(std::move(batch), held);
 }
 
 void PartitionLog::finish_append() {

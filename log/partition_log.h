@@ -24,7 +24,7 @@ class PartitionLog final : public Log {
   // Must be closed before, unless the whole shard is dropped.
   ~PartitionLog() override;
 
-  AppendResult append(Bytes records, LeaderEpoch epoch, bool client) override;
+  AppendResult append(Bytes records, LeaderEpoch epoch, bool client, size_t held) override;
   AppendResult append_as_follower(Bytes records) override;
   Task<bool> wait_for(Offset end, Durability level, MonoTime deadline) override;
   Task<void> flush() override;
@@ -81,7 +81,7 @@ class PartitionLog final : public Log {
   };
 
   AppendResult refuse(Validation&& why) const;
-  void put(protocol::RecordBatch batch);
+  void put(protocol::RecordBatch batch, size_t held);
   void finish_append();
   void roll_before(size_t incoming, Offset last, Timestamp newest, Offset first);
   void roll_to(Offset base);
@@ -92,7 +92,7 @@ class PartitionLog final : public Log {
   void start_writer();
   Task<void> write_jobs();
   Task<void> write_some();
-  void keep_in_tail(protocol::RecordBatch batch);
+  void keep_in_tail(protocol::RecordBatch batch, size_t held);
   void evict_tail();
   void forget_tail(size_t bytes);
   void want_sync(Offset end);
@@ -142,7 +142,11 @@ class PartitionLog final : public Log {
   Offset written_;
   Offset durable_;
 
-  std::deque<protocol::RecordBatch> tail_;  // everything from written_ on, and what is kept of what lies before
+  struct Kept {
+    protocol::RecordBatch batch;
+    size_t held;  // memory that goes when this goes
+  };
+  std::deque<Kept> tail_;  // everything from written_ on, and what is kept of what lies before
   int64_t tail_bytes_ = 0;
   std::vector<std::shared_ptr<Segment>> used_;  // closed segments with open files, the latest last
 

@@ -47,12 +47,12 @@ void PartitionLog::use(const std::shared_ptr<Segment>& segment) {
 
 bool PartitionLog::read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const {
   auto at = std::lower_bound(tail_.begin(), tail_.end(), from,
-                             [](const RecordBatch& batch, Offset wanted) { return batch.last_offset() < wanted; });
-  for (; at != tail_.end() && at->last_offset() < limit; ++at) {
+                             [](const Kept& kept, Offset wanted) { return kept.batch.last_offset() < wanted; });
+  for (; at != tail_.end() && at->batch.last_offset() < limit; ++at) {
     const bool must = at_least_one && result.batches.empty();
-    if (result.size + at->size() > max_bytes && !must) return false;
-    result.batches.push_back(at->bytes());
-    result.size += at->size();
+    if (result.size + at->batch.size() > max_bytes && !must) return false;
+    result.batches.push_back(at->batch.bytes());
+    result.size += at->batch.size();
   }
   return true;
 }
@@ -123,14 +123,14 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
     while (next < limit) {
       const bool must = at_least_one && result.batches.empty();
       if (result.size >= max_bytes && !must) break;
-      if (!tail_.empty() && next >= tail_.front().base_offset()) {
+      if (!tail_.empty() && next >= tail_.front().batch.base_offset()) {
         read_tail(next, max_bytes, limit, at_least_one, result);
         break;
       }
       const size_t index = segment_index(next);
       const std::shared_ptr<Segment> segment = segments_[index];
       Offset stop = index + 1 < segments_.size() ? segments_[index + 1]->base() : end_;
-      if (!tail_.empty()) stop = std::min(stop, tail_.front().base_offset());
+      if (!tail_.empty()) stop = std::min(stop, tail_.front().batch.base_offset());
       const uint64_t truncations = truncations_;
       Piece piece = co_await read_segment(segment, next, max_bytes - std::min(max_bytes, result.size),
                                           std::min(limit, stop), must);

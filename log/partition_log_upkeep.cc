@@ -180,8 +180,8 @@ Task<void> PartitionLog::truncate(Offset end) {
     start_ = std::min(start_, end_);
     written_ = std::min(written_, end_);
     durable_ = std::min(durable_, end_);
-    while (!tail_.empty() && tail_.back().last_offset() >= end_) {
-      forget_tail(tail_.back().size());
+    while (!tail_.empty() && tail_.back().batch.last_offset() >= end_) {
+      forget_tail(tail_.back().held);
       tail_.pop_back();
     }
     co_await rebuild_producers(disk_, directory_, segments_, start_, end_, snapshots_, producers_, notes_);
@@ -209,7 +209,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
     used_.clear();
     unsynced_.clear();
     while (!tail_.empty()) {
-      forget_tail(tail_.back().size());
+      forget_tail(tail_.back().held);
       tail_.pop_back();
     }
     start_ = end_ = written_ = durable_ = start;

@@ -10,8 +10,8 @@ using protocol::RecordBatch;
 
 namespace {
 
-constexpr int64_t tail_budget = 1 << 20;           // kept of what is written, per log
-constexpr int64_t tail_budget_of_all = 256 << 20;  // above it a log keeps nothing that is written
+constexpr int64_t tail_budget = 2 << 20;           // kept of what is written, per log
+constexpr int64_t tail_budget_of_all = 128 << 20;  // above it a log keeps nothing that is written
 constexpr size_t parts_per_write = 256;
 constexpr int most_open_files = 4096;
 constexpr size_t bytes_per_write = 8 << 20;
@@ -87,18 +87,19 @@ Task<void> PartitionLog::write_some() {
   advanced_.notify();
 }
 
-void PartitionLog::keep_in_tail(RecordBatch batch) {
-  const auto size = static_cast<int64_t>(batch.size());
-  tail_bytes_ += size;
-  tail_bytes_of_all.fetch_add(size, std::memory_order_relaxed);
-  tail_.push_back(std::move(batch));
+// Batches that share the memory they came in are each counted as if all of it were theirs: whichever of them stays
+// longest keeps it.
+void PartitionLog::keep_in_tail(RecordBatch batch, size_t held) {
+  tail_bytes_ += static_cast<int64_t>(held);
+  tail_bytes_of_all.fetch_add(static_cast<int64_t>(held), std::memory_order_relaxed);
+  tail_.push_back({std::move(batch), held});
 }
 
 void PartitionLog::evict_tail() {
   const bool crowded = tail_memory() > tail_budget_of_all;
   const int64_t budget = crowded ? 0 : tail_budget;
-  while (!tail_.empty() && tail_bytes_ > budget && tail_.front().next_offset() <= written_) {
-    forget_tail(tail_.front().size());
+  while (!tail_.empty() && tail_bytes_ > budget && tail_.front().batch.next_offset() <= written_) {
+    forget_tail(tail_.front().held);
     tail_.pop_front();
   }
 }

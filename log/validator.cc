@@ -337,21 +337,19 @@ Validation validate_replicated(const Bytes& records, Offset next, const TopicPar
   return answer;
 }
 
-RecordBatch stamped_copy(const ValidBatch& valid, Offset base, LeaderEpoch epoch) {
-  const RecordBatch& from = valid.batch;
-  const size_t size = from.size();
-  std::shared_ptr<std::byte[]> memory = std::make_shared_for_overwrite<std::byte[]>(size);
-  const std::span<std::byte> to(memory.get(), size);
-  std::memcpy(to.data(), from.bytes().data(), size);
+RecordBatch stamped(const ValidBatch& valid, Offset base, LeaderEpoch epoch, StampIn where) {
+  const RecordBatch batch =
+      where == StampIn::copy ? RecordBatch(Bytes::copy_of(valid.batch.bytes().span())) : valid.batch;
+  // Ours alone, either way.
+  const std::span to(const_cast<std::byte*>(batch.bytes().data()), batch.size());
   protocol::stamp(to, base, epoch);
-  if (from.is_log_append_time() != valid.log_append_time || from.max_timestamp() != valid.max_timestamp) {
-    const auto attributes = static_cast<int16_t>((from.attributes() & ~8) | (valid.log_append_time ? 8 : 0));
+  if (batch.is_log_append_time() != valid.log_append_time || batch.max_timestamp() != valid.max_timestamp) {
+    const auto attributes = static_cast<int16_t>((batch.attributes() & ~8) | (valid.log_append_time ? 8 : 0));
     store_big<int16_t>(to.data() + 21, attributes);
     store_big<int64_t>(to.data() + 35, valid.max_timestamp.value);
     store_big<uint32_t>(to.data() + 17, protocol::crc32c(to.subspan(21)));
   }
-  const std::span<const std::byte> view(to);
-  return RecordBatch(Bytes(std::move(memory), view));
+  return batch;
 }
 
 }  // namespace millrace::log

@@ -3,7 +3,7 @@
 //   bytes (one whole batch, magic 2) → base offset → size → checksum → header → every record
 //
 // Records are walked once; a batch is rebuilt only where the topic demands another codec or its inner offsets have
-// gaps. Nothing is stamped here: the caller copies the bytes and writes offsets into its own copy.
+// gaps.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,9 @@ Validation validate(const Bytes& records, const LogConfig& config, const TopicPa
 // Whole, checksummed batches of magic 2 or older with ascending offsets, for a follower; an error otherwise.
 Validation validate_replicated(const Bytes& records, Offset next, const TopicPartition& name);
 
-// A copy that may be changed: offsets and epoch stamped, timestamps and attributes as `valid` says.
-protocol::RecordBatch stamped_copy(const ValidBatch& valid, Offset base, LeaderEpoch epoch);
+// Offsets and epoch stamped, timestamps and attributes as `valid` says: in a copy, or in the bytes themselves when
+// nobody else looks at them.
+enum class StampIn : uint8_t { copy, place };
+protocol::RecordBatch stamped(const ValidBatch& valid, Offset base, LeaderEpoch epoch, StampIn where);
 
 }  // namespace millrace::log

@@ -37,11 +37,11 @@ bool is_transactional(const Bytes& records) {
          (protocol::load_big<int16_t>(records.data() + 21) & 16) != 0 && static_cast<int8_t>(records.data()[16]) == 2;
 }
 
-void append(Broker& broker, Write& write, int16_t version) {
+void append(Broker& broker, Write& write, int16_t version, size_t held) {
   ProduceResponse::Partition& answer = *write.answer;
   write.partition = broker.partitions().find(write.topic, write.index);
   if (!write.partition) return fail(answer, ErrorCode::not_leader_or_follower, std::nullopt, version);
-  const log::AppendResult result = write.partition->append(std::move(write.records));
+  const log::AppendResult result = write.partition->append(std::move(write.records), true, held);
   if (result.error != ErrorCode::none) {
     fail(answer, result.error, result.message, version);
     if (version >= 5) answer.log_start_offset = result.log_start;
@@ -133,11 +133,11 @@ Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext cont
   const int16_t acks = request.acks;
   const MonoTime deadline = after(std::max<std::chrono::nanoseconds>(request.timeout, shortest_wait));
   request = {};
-  auto append_all = [&broker, acks, version, deadline](std::vector<Write*> mine) -> Task<void> {
+  auto append_all = [&broker, acks, version, deadline, held = context.held](std::vector<Write*> mine) -> Task<void> {
     if (broker.partitions().any_expected()) {
       for (const Write* write : mine) co_await broker.partitions().open(write->topic, write->index);
     }
-    for (Write* write : mine) append(broker, *write, version);
+    for (Write* write : mine) append(broker, *write, version, held);
     if (acks == 0) co_return;
     for (Write* write : mine) {
       if (!write->partition) continue;

@@ -48,6 +48,31 @@ TEST_CASE("what is appended can be read at once, and is on disk when it is said 
   });
 }
 
+TEST_CASE("records that are given away stay where they are, unless that holds far more memory than they need") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    std::unique_ptr<Log> log = co_await open_orders();
+    log->append(batch_of({"before"}), LeaderEpoch(3));
+    const Bytes given = batch_of({"a", "b"});
+    const Bytes lent = batch_of({"c"});
+    const Bytes far_too_small = batch_of({"d"});
+    log->append(given, LeaderEpoch(3), true, given.size() + 100);
+    log->append(lent, LeaderEpoch(3));
+    log->append(far_too_small, LeaderEpoch(3), true, 1 << 20);
+    const ReadResult read = co_await log->read(Offset(1), 1 << 20, log->end(), true);
+    REQUIRE(read.batches.size() == 3);
+    CHECK(read.batches[0].data() == given.data());
+    CHECK(read.batches[1].data() != lent.data());
+    CHECK(read.batches[2].data() != far_too_small.data());
+    CHECK(protocol::RecordBatch(given).base_offset() == Offset(1));
+    CHECK(protocol::RecordBatch(given).leader_epoch() == LeaderEpoch(3));
+    CHECK(protocol::RecordBatch(lent).base_offset() == Offset(0));
+    const std::vector<std::string> values = co_await all_values(*log, Offset(0), log->end());
+    CHECK(values == std::vector<std::string>{"before", "a", "b", "c", "d"});
+    co_await log->close();
+  });
+}
+
 TEST_CASE("a record in the middle of a batch is answered with its whole batch") {
   LogWorld world;
   world.run([&]() -> Task<void> {

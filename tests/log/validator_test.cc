@@ -114,7 +114,7 @@ TEST_CASE("null keys and values, odd bits and wrong newest timestamps are accept
   CHECK(answer(patched<int16_t>(batch_of({"a"}), 21, 64 | 128)) == ErrorCode::none);
   const Validation valid = produce(patched<int64_t>(batch_of({"a"}), 35, 12345));
   REQUIRE(valid.error == ErrorCode::none);
-  const protocol::RecordBatch stored = stamped_copy(valid.batches[0], Offset(7), LeaderEpoch(2));
+  const protocol::RecordBatch stored = stamped(valid.batches[0], Offset(7), LeaderEpoch(2), StampIn::copy);
   CHECK(stored.max_timestamp() == today);
   CHECK(stored.crc_matches());
   CHECK(stored.base_offset() == Offset(7));
@@ -180,7 +180,7 @@ TEST_CASE("a log-append-time topic stamps the batch, and takes no batch that cla
   const Bytes old = batch_of({"a", "b"}, {}, Timestamp(1000));
   const Validation valid = produce(old, config);
   REQUIRE(valid.error == ErrorCode::none);
-  const protocol::RecordBatch stored = stamped_copy(valid.batches[0], Offset(0), LeaderEpoch(0));
+  const protocol::RecordBatch stored = stamped(valid.batches[0], Offset(0), LeaderEpoch(0), StampIn::copy);
   CHECK(stored.is_log_append_time());
   CHECK(stored.max_timestamp() == today);
   CHECK(stored.crc_matches());
@@ -188,7 +188,7 @@ TEST_CASE("a log-append-time topic stamps the batch, and takes no batch that cla
 
   const Validation cleared = produce(patched<int16_t>(old, 21, 8));
   REQUIRE(cleared.error == ErrorCode::none);
-  CHECK_FALSE(stamped_copy(cleared.batches[0], Offset(0), LeaderEpoch(0)).is_log_append_time());
+  CHECK_FALSE(stamped(cleared.batches[0], Offset(0), LeaderEpoch(0), StampIn::copy).is_log_append_time());
 }
 
 TEST_CASE("a batch is recompressed only where the topic asks for another codec") {
