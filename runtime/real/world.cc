@@ -1,6 +1,7 @@
 // Starting, signalling, stopping and joining the shards.
 #include "runtime/real/world.h"
 
+#include <malloc.h>
 #include <signal.h>
 
 #include <boost/asio/io_context.hpp>
@@ -28,8 +29,19 @@ struct World::Signals {
   }
 };
 
+namespace {
+
+// Buffers of a megabyte come and go with every large request. Taken from the kernel each time, their pages are cleared
+// and faulted in again, which costs more than filling them.
+constexpr int mapped_from = 8 << 20;
+constexpr int kept_free = 32 << 20;
+
+}  // namespace
+
 World::World(int shards, bool may_use_ring) : process_(std::make_unique<Process>()) {
   check(shards > 0);
+  mallopt(M_MMAP_THRESHOLD, mapped_from);
+  mallopt(M_TRIM_THRESHOLD, kept_free);
   process_->may_use_ring = may_use_ring;
   for (int id = 0; id < shards; ++id) shards_.push_back(std::make_unique<RealShard>(id, *process_));
 }
