@@ -1,6 +1,7 @@
 // Produce, Fetch and ListOffsets as a client meets them.
 #include <algorithm>
 
+#include "log/partition_log.h"
 #include "protocol/messages/init_producer_id.h"
 #include "protocol/messages/list_offsets.h"
 #include "tests/broker/broker_world.h"
@@ -124,6 +125,30 @@ TEST_CASE("without acks there is silence when all is well, and a closed connecti
     quiet.topics[0].id = Uuid{7, 7};
     co_await client.send(quiet, 13);
     CHECK(co_await client.is_closed());
+  });
+}
+
+TEST_CASE("a producer that waits for nothing cannot fill the memory while the disk is slow") {
+  BrokerWorld broker;
+  broker.run([&broker]() -> Task<void> {
+    Client client = co_await connected();
+    const TopicId topic = co_await create_topic(client, "t");
+    Bytes first = batch_of({"first"});
+    co_await produce(client, topic, std::move(first));
+    broker.node.disk().set_call_time(std::chrono::seconds(4));
+    const Bytes batch = batch_of({std::string(1'000'000, 'x')});
+    int64_t most = 0;
+    for (int i = 0; i < 400; ++i) {
+      ProduceRequest request = produce_request(topic, batch, 0);
+      co_await client.send(std::move(request), 13);
+      most = std::max(most, log::tail_memory());
+    }
+    CHECK(most > 100 << 20);
+    CHECK(most < 264 << 20);
+    broker.node.disk().set_call_time({});
+    const auto last = co_await produce(client, topic, batch);
+    CHECK(last.error == ErrorCode::none);
+    CHECK(last.base_offset == Offset(401));
   });
 }
 
