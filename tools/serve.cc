@@ -1,5 +1,4 @@
 // `millrace serve [FILE] [--override key=value]…`
-#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -23,13 +22,6 @@ constexpr const char* help =
     "                         under ./millrace-data\n"
     "  --override key=value   sets one key on top of the file; may be repeated\n"
     "  --cluster-id ID        for the first start on empty directories, which formats them; random otherwise\n";
-
-// A busy broker takes and frees large buffers all the time. They come from the heap, and the heap keeps some of what is
-// freed: giving pages back and faulting them in again costs more than copying into them.
-void keep_freed_memory() {
-  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
-}
 
 std::string host_name() {
   char name[256] = {};
@@ -73,7 +65,6 @@ int serve_main(int argc, char** argv) {
       return 2;
     }
   }
-  keep_freed_memory();
   return broker::serve(options);
 }
 
