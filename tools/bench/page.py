@@ -47,7 +47,7 @@ def advantage(row):
     """How many times better Millrace is; None without something to compare."""
     if "better" in row:
         return row["ratio"]
-    mine, other = row["millrace"], row["other"]
+    mine, other = row["millrace"], row.get("other")
     if not mine or not other:
         return None
     return other / mine if lower_is_better(row) else mine / other
@@ -65,6 +65,7 @@ def table(data):
     compared = any(row.get("other") is not None for row in data["rows"])
     lines = [f"| | Millrace | {other} | better by | range |", "|---|--:|--:|--:|---|"] if compared else ["| | Millrace | range |", "|---|--:|---|"]
     title = None
+    several = len({row.get("commit") for row in data["rows"]}) > 1
     for row in data["rows"]:
         workload, separator, metric = row["metric"].rpartition(": ")
         if not separator:
@@ -72,7 +73,8 @@ def table(data):
         beside = row.get("other_name", other)
         heading = f"{workload}, beside {beside}" if workload and beside != other else workload
         if heading != title and heading:
-            lines.append(f"| **{heading}** |" + " |" * (4 if compared else 2))
+            version = f" ({row['commit']})" if several and row.get("commit") else ""
+            lines.append(f"| **{heading}**{version} |" + " |" * (4 if compared else 2))
         title = heading
         mine, theirs = (f"{results.number(row[side])} {row['unit']}".rstrip() if row.get(side) is not None else "–" for side in ("millrace", "other"))
         note = spread(row) + (" *noisy*" if row.get("noisy") else "")
@@ -124,9 +126,10 @@ def page(files):
     lines = [INTRODUCTION]
     for data in files:
         lines += [f"## {data['title']}", ""]
-        version = f", commit {data['commit']}" if data.get("commit") else ""
+        commits = list(dict.fromkeys(row["commit"] for row in data["rows"] if row.get("commit"))) or ([data["commit"]] if data.get("commit") else [])
+        about = [data.get("date"), f"commit {' and '.join(commits)}" if commits else None, data.get("machine")]
         command = REPRODUCE.get(data["name"]) or (f"tools/bench/compare {data['name']}" if data["name"] in ORDER[:6] else f"tools/bench/{data['name']}")
-        lines += [f"{data['date']}{version}, {data['machine']}. Again: `{command}`", ""]
+        lines += [". ".join(part for part in (", ".join(filter(None, about)), f"Again: `{command}`") if part), ""]
         lines += table(data) + [""]
         if data.get("generator"):
             lines += ["The generator itself used {} to {} CPU-s per GB, on the same processors.".format(*map(results.number, data["generator"])), ""]

@@ -40,7 +40,7 @@ def row(workload, metric, unit, better, ours, theirs, other="Kafka", noisy=False
     return {
         "workload": workload, "metric": metric, "unit": unit, "better": better, "other_name": other,
         "millrace": mine, "other": their, "ratio": ratio and round(ratio, 4),
-        "spread": spread and (f"{number(spread[0])}–{number(spread[1])}" if len(ours) > 1 else "one pair"), "noisy": noisy,
+        "spread": spread and (f"{number(spread[0])}–{number(spread[1])}" if len(ours) > 1 else "one pair"), "noisy": noisy, "commit": commit(),
     }
 
 
@@ -51,8 +51,9 @@ def machine():
 
 
 def commit():
+    """What is measured: of the tree here, unless MILLRACE names a binary from elsewhere and MILLRACE_COMMIT says which."""
     done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    return os.environ.get("MILLRACE_COMMIT") or done.stdout.strip() or "unknown"
 
 
 def merge(known, rows):

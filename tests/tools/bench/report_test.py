@@ -46,9 +46,18 @@ class Report(unittest.TestCase):
         self.assertIn("(performance/produce-cpu.svg)", text)
         self.assertEqual(list(figures), ["produce-cpu.svg"])
 
+    def test_rows_of_different_versions_say_which(self):
+        data = result()
+        data["rows"][0]["commit"], data["rows"][1]["commit"] = "aaa", "bbb"
+        text, _ = page.page([data])
+        self.assertIn("| **small** (aaa) | | | | |", text)
+        self.assertIn("commit aaa and bbb", text)
+
     def test_results_without_a_rival_have_a_table_too(self):
-        rows = [{"metric": "append", "millrace": 1200, "other": None, "unit": "instructions", "ratio": None, "spread": None}]
-        text, _ = page.page([result(name="callgrind", title="Instructions", rows=rows)])
+        rows = [{"metric": "append", "millrace": 1200, "unit": "instructions"}]
+        data = result(name="callgrind", title="Instructions", rows=rows)
+        del data["commit"], data["date"], data["machine"]
+        text, _ = page.page([data])
         self.assertIn("| append | 1,200 instructions |  |", text)
 
     def test_results_that_do_not_say_what_is_better_are_judged_by_their_unit(self):
@@ -60,7 +69,8 @@ class Report(unittest.TestCase):
     def test_every_figure_is_well_formed_and_escaped(self):
         points = [[50, 120.0], [90, 300.0], [99, 5000.0], [99.9, 11000.0]]
         curves = {"load": {"title": "a < b", "Millrace": {"ack": points}, "Kafka": {"ack": points}}}
-        _, figures = page.page([result(curves=curves)])
+        data = result(curves=curves)
+        _, figures = page.page([data])
         self.assertEqual(sorted(figures), ["load.svg", "produce-cpu.svg"])
         for svg in figures.values():
             xml.etree.ElementTree.fromstring(svg)
