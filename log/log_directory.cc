@@ -217,6 +217,8 @@ Task<void> LogDirectory::write_exclusively(std::string name, std::string text) {
 }
 
 Task<void> LogDirectory::Checkpoint::write(LogDirectory& directory) {
+  // What somebody else is writing may be ours: whoever returns from here has it on the disk.
+  while (directory.writing_) co_await directory.written_.wait();
   if (!changed) co_return;
   changed = false;
   std::string text = format_offsets(offsets);
