@@ -1,7 +1,7 @@
 // The disk of this machine, through POSIX calls.
 //
 // What the page cache can do at once happens on the loop: small writes, reads that are cached, names. What waits for
-// the device goes to the pool: syncs, uncached reads, large writes, freeing extents.
+// the device goes to the pool: syncs, uncached reads, large appends (past the page cache), freeing extents.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,6 +15,7 @@
 
 #include "runtime/real/adapters.h"
 #include "runtime/real/block_file.h"
+#include "runtime/real/direct_append.h"
 #include "runtime/real/preallocation.h"
 #include "runtime/real/process.h"
 
@@ -125,11 +126,14 @@ class RealFile final : public File {
     const UnderWay here(*this);
     size_t bytes = 0;
     for (const Bytes& part : parts) bytes += part.size();
-    if (at == size_) preallocation_.make_room(fd(), at + static_cast<int64_t>(bytes));
+    const bool appends = at == size_;
+    if (appends) preallocation_.make_room(fd(), at + static_cast<int64_t>(bytes));
     if (bytes <= inline_write_limit) {
       write_all(fd(), path_, at, parts);
     } else {
-      auto blocking = [&] { write_all(fd(), path_, at, parts); };
+      auto blocking = [&] {
+        if (!appends || !direct_.append(fd(), path_, at, parts)) write_all(fd(), path_, at, parts);
+      };
       co_await pool_.run(std::move(blocking));
     }
     if (bytes > 0) size_ = std::max(size_, at + static_cast<int64_t>(bytes));
@@ -168,6 +172,7 @@ class RealFile final : public File {
   int64_t size_;
   const bool writable_;
   Preallocation preallocation_;
+  DirectAppend direct_;
   BlockingPool& pool_;
   int under_way_ = 0;
   bool may_read_nowait_ = true;

@@ -112,6 +112,36 @@ TEST_CASE("a hole reads as zeros, and truncation forgets what it cuts") {
   });
 }
 
+TEST_CASE("small and large appends of odd sizes follow each other without a gap") {
+  in_each_world([](std::string directory) -> Task<void> {
+    std::unique_ptr<File> file = co_await disk().open(directory + "/a", OpenMode::write);
+    std::string expected;
+    const std::vector<size_t> sizes{1,         700'001, 4095, 1 << 20, 5,         300'000,
+                                    3'000'000, 4096,    8192, 0,       1'048'577, 262'145};
+    for (const size_t size : sizes) {
+      std::string text(size, '\0');
+      for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (expected.size() + i * 7) % 26);
+      std::vector<Bytes> pieces;
+      pieces.push_back(Bytes::copy_of(std::string_view(text).substr(0, size / 3)));
+      pieces.push_back(Bytes::copy_of(std::string_view(text).substr(size / 3)));
+      co_await file->write(static_cast<int64_t>(expected.size()), std::move(pieces));
+      expected += text;
+      CHECK(file->size() == static_cast<int64_t>(expected.size()));
+      // The newest bytes, across the place where the append began.
+      const size_t from = expected.size() - std::min(expected.size(), size + 10);
+      const std::string newest = co_await read_at(*file, static_cast<int64_t>(from), expected.size() - from);
+      CHECK(newest == expected.substr(from));
+    }
+    // Over what is there already, not behind it.
+    co_await file->write(100, parts("middle"));
+    expected.replace(100, 6, "middle");
+    co_await file->sync();
+    file = co_await disk().open(directory + "/a", OpenMode::read);
+    const std::string all = co_await read_at(*file, 0, expected.size() + 1);
+    CHECK(all == expected);
+  });
+}
+
 TEST_CASE("a large write of many parts arrives whole") {
   in_each_world([](std::string directory) -> Task<void> {
     std::unique_ptr<File> file = co_await disk().open(directory + "/a", OpenMode::write);
