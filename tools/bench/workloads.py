@@ -89,9 +89,9 @@ def per_gigabyte(result, flow):
     }
 
 
-def produce(*arguments, producers=4):
+def produce(*arguments, producers=4, warm_up=None):
     def measure(run):
-        result = run.rawgen(run.topic(), "--producers", producers, *arguments)
+        result = run.rawgen(run.topic(), "--producers", producers, *arguments, warm_up=warm_up)
         return moved(result, "produced")
     return measure
 
@@ -209,7 +209,7 @@ WORKLOADS = [
              produce("--keyed", "--batch", 4096, "--partitions", 64, "--batches", 4, "--in-flight", 2, "--distinct", 64, producers=50)),
     Workload("produce-64p", "produce", "100 B records, 16 KB batches over 64 partitions", produce(*OVER_64)),
     Workload("produce-1000p", "produce", "100 B records, 16 KB batches over 1,000 partitions",
-             produce("--partitions", 1000, "--batches", 50)),
+             produce("--partitions", 1000, "--batches", 50, warm_up=30)),  # Kafka makes a partition's index files with its first record
     Workload("durable-100b", "durable", "100 B records, 16 KB batches, 4 partitions", produce(), "durable", FLUSHED),
     Workload("durable-1k", "durable", "1 KB records, 16 KB batches, 4 partitions", produce(*KILOBYTE), "durable", FLUSHED),
     Workload("durable-100b-1mb", "durable", "100 B records, 1 MB batches, 4 partitions", produce(*MEGABYTE), "durable", FLUSHED),
