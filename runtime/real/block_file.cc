@@ -10,26 +10,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "runtime/real/process.h"
 #include "runtime/real/shard.h"
+#include "runtime/real/system_call.h"
 
 namespace millrace::real {
 
 namespace {
-
-[[noreturn]] void fail(const char* doing, const std::string& path, int error) {
-  throw DiskError(std::string(doing) + " " + path + ": " + std::strerror(error), error);
-}
-
-int open_interruptibly(const std::string& path, int flags) {
-  int fd = -1;
-  do {
-    fd = ::open(path.c_str(), flags, 0644);
-  } while (fd < 0 && errno == EINTR);
-  return fd;
-}
 
 // As the ring answers: bytes, or −errno.
 int write_and_sync(int fd, int64_t at, std::span<const std::byte> bytes) {
@@ -100,10 +88,13 @@ class RealBlockFile final : public BlockFile {
 std::unique_ptr<BlockFile> BlockFiles::open(std::string path) {
   constexpr int flags = O_RDWR | O_CREAT | O_CLOEXEC;
   bool direct = true;
-  int fd = open_interruptibly(path, flags | O_DIRECT);
+  const auto open_with = [&](int more) {
+    return uninterrupted([&] { return ::open(path.c_str(), flags | more, 0644); });
+  };
+  int fd = open_with(O_DIRECT);
   if (fd < 0 && errno == EINVAL) {
     direct = false;
-    fd = open_interruptibly(path, flags);
+    fd = open_with(0);
   }
   if (fd < 0) fail("open", path, errno);
   struct stat info{};

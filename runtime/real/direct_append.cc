@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "runtime/disk.h"
+#include "runtime/real/system_call.h"
 
 namespace millrace::real {
 
@@ -15,24 +15,11 @@ namespace {
 
 constexpr size_t staging_bytes = 1 << 20;
 
-[[noreturn]] void fail(const char* doing, const std::string& path) {
-  const int error = errno;
-  throw DiskError(std::string(doing) + " " + path + ": " + std::strerror(error), error);
-}
-
-template <class Call>
-ssize_t uninterrupted(Call call) {
-  for (;;) {
-    const ssize_t result = call();
-    if (result >= 0 || errno != EINTR) return result;
-  }
-}
-
 void write_all(int fd, const std::string& path, std::span<const std::byte> bytes, int64_t at) {
   while (!bytes.empty()) {
     const ssize_t wrote = uninterrupted([&] { return ::pwrite(fd, bytes.data(), bytes.size(), at); });
-    if (wrote == 0) errno = ENOSPC;
-    if (wrote <= 0) fail("write", path);
+    if (wrote < 0) fail("write", path, errno);
+    if (wrote == 0) fail("write", path, ENOSPC);
     at += wrote;
     bytes = bytes.subspan(static_cast<size_t>(wrote));
   }
@@ -62,8 +49,8 @@ bool DirectAppend::append(int fd, const std::string& path, int64_t at, const std
   for (size_t done = 0; done < filled;) {
     const int64_t from = position + static_cast<int64_t>(done);
     const ssize_t got = uninterrupted([&] { return ::pread(fd, staging.data() + done, filled - done, from); });
-    if (got == 0) errno = EIO;
-    if (got <= 0) fail("read", path);
+    if (got < 0) fail("read", path, errno);
+    if (got == 0) fail("read", path, EIO);
     done += static_cast<size_t>(got);
   }
 
@@ -73,7 +60,7 @@ bool DirectAppend::append(int fd, const std::string& path, int64_t at, const std
     if (whole > 0) {
       const ssize_t result = uninterrupted([&] { return ::pwrite(direct_, staging.data(), whole, position); });
       // What direct I/O cannot take here, the page cache takes.
-      if (result < 0 && errno != EINVAL && errno != EOPNOTSUPP) fail("write", path);
+      if (result < 0 && errno != EINVAL && errno != EOPNOTSUPP) fail("write", path, errno);
       if (result > 0) wrote = static_cast<size_t>(result);
     }
     write_all(fd, path, staging.subspan(wrote, filled - wrote), position + static_cast<int64_t>(wrote));

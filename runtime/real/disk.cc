@@ -18,6 +18,7 @@
 #include "runtime/real/direct_append.h"
 #include "runtime/real/preallocation.h"
 #include "runtime/real/process.h"
+#include "runtime/real/system_call.h"
 
 namespace millrace::real {
 
@@ -25,19 +26,6 @@ namespace {
 
 constexpr size_t inline_write_limit = 256 << 10;
 constexpr int parts_per_call = 64;
-
-[[noreturn]] void fail(const char* doing, const std::string& path, int error) {
-  throw DiskError(std::string(doing) + " " + path + ": " + std::strerror(error), error);
-}
-
-// Repeats an interrupted call.
-template <class Call>
-auto uninterrupted(Call call) {
-  for (;;) {
-    const auto result = call();
-    if (result >= 0 || errno != EINTR) return result;
-  }
-}
 
 class Descriptor {
  public:
