@@ -15,60 +15,6 @@ using processing::Value;
 
 namespace {
 
-std::string_view type_name(TypeRoot root) {
-  switch (root) {
-    case TypeRoot::null:
-      return "NULL";
-    case TypeRoot::boolean:
-      return "BOOLEAN";
-    case TypeRoot::tinyint:
-      return "TINYINT";
-    case TypeRoot::smallint:
-      return "SMALLINT";
-    case TypeRoot::integer:
-      return "INTEGER";
-    case TypeRoot::bigint:
-      return "BIGINT";
-    case TypeRoot::float_:
-      return "FLOAT";
-    case TypeRoot::double_:
-      return "DOUBLE";
-    case TypeRoot::decimal:
-      return "DECIMAL";
-    case TypeRoot::character:
-      return "CHAR";
-    case TypeRoot::varchar:
-      return "VARCHAR";
-    case TypeRoot::binary:
-      return "BINARY";
-    case TypeRoot::varbinary:
-      return "VARBINARY";
-    case TypeRoot::date:
-      return "DATE";
-    case TypeRoot::time:
-      return "TIME_WITHOUT_TIME_ZONE";
-    case TypeRoot::timestamp:
-      return "TIMESTAMP_WITHOUT_TIME_ZONE";
-    case TypeRoot::timestamp_ltz:
-      return "TIMESTAMP_WITH_LOCAL_TIME_ZONE";
-    case TypeRoot::interval_months:
-      return "INTERVAL_YEAR_MONTH";
-    case TypeRoot::interval_millis:
-      return "INTERVAL_DAY_TIME";
-    case TypeRoot::array:
-      return "ARRAY";
-    case TypeRoot::map:
-      return "MAP";
-    case TypeRoot::multiset:
-      return "MULTISET";
-    case TypeRoot::row:
-      return "ROW";
-    case TypeRoot::symbol:
-      return "SYMBOL";
-  }
-  return "NULL";
-}
-
 std::string_view kind_name(RowKind kind) {
   switch (kind) {
     case RowKind::insert:
@@ -177,7 +123,7 @@ void append_value(std::string& out, const Value& value, const DataType& type) {
 
 void append_type(std::string& out, const DataType& type) {
   out += R"({"type":")";
-  out += type_name(type.root);
+  out += root_text(type.root);
   out += type.nullable ? R"(","nullable":true)" : R"(","nullable":false)";
   const auto member = [&out](std::string_view name) {
     out += ",\"";
