@@ -207,15 +207,7 @@ Task<Outcome> Runner::print_batch(Page page, MonoTime started) {
     if (interrupted_()) throw Interrupted();
     page = co_await next_page(std::move(page));
   }
-  if (rows.empty()) {
-    print("Empty set");
-    co_return Outcome::done;
-  }
-  const Tableau table = Tableau::by_content(columns, rows);
-  std::string out = table.border() + "\n" + table.heading() + "\n" + table.border() + "\n";
-  for (const ResultRow& row : rows) out += table.row(row) + "\n";
-  print(out + table.border());
-  print(fmt::format("{} {} in set ({})", rows.size(), rows.size() > 1 ? "rows" : "row", seconds_since(started)));
+  print_whole(columns, rows, " (" + seconds_since(started) + ")");
   co_return Outcome::done;
 }
 
@@ -226,16 +218,18 @@ Task<Outcome> Runner::print_table(Page page) {
     page = co_await next_page(std::move(page));
     rows.insert(rows.end(), std::make_move_iterator(page.rows.begin()), std::make_move_iterator(page.rows.end()));
   }
-  if (rows.empty()) {
-    print("Empty set");
-    co_return Outcome::done;
-  }
+  print_whole(columns, rows, "");
+  co_return Outcome::done;
+}
+
+void Runner::print_whole(const std::vector<Column>& columns, const std::vector<ResultRow>& rows,
+                         std::string_view taken) {
+  if (rows.empty()) return print("Empty set");
   const Tableau table = Tableau::by_content(columns, rows);
   std::string out = table.border() + "\n" + table.heading() + "\n" + table.border() + "\n";
   for (const ResultRow& row : rows) out += table.row(row) + "\n";
   print(out + table.border());
-  print(fmt::format("{} {} in set", rows.size(), rows.size() > 1 ? "rows" : "row"));
-  co_return Outcome::done;
+  print(fmt::format("{} {} in set{}", rows.size(), rows.size() > 1 ? "rows" : "row", taken));
 }
 
 Task<Outcome> Runner::after_insert(Page page, bool waited) {

@@ -37,6 +37,8 @@ class Runner {
   Task<Outcome> print_query(Page page, MonoTime started);
   Task<Outcome> print_batch(Page page, MonoTime started);
   Task<Outcome> print_table(Page page);
+  // `taken` ends the line that counts the rows.
+  void print_whole(const std::vector<Column>& columns, const std::vector<ResultRow>& rows, std::string_view taken);
   Task<Outcome> after_insert(Page page, bool waited);
   Task<Outcome> wait_for(std::string job, bool follow);
   Task<void> clean_up(std::string operation, bool cancel);
