@@ -16,9 +16,7 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,11 +24,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/conformance"))
+import results  # noqa: E402
 from flink import FlinkGateway, Session  # noqa: E402
 
 JUDGES = pathlib.Path(os.environ.get("MILLRACE_JUDGES", ROOT / "build/judges"))
 BINARY = os.environ.get("MILLRACE", str(ROOT / "build/release/millrace"))
-RESULT = ROOT / "build/bench/sql.json"
 START = datetime.datetime(2026, 1, 1)
 EVENTS_PER_SECOND = 10_000  # of event time
 
@@ -254,23 +252,6 @@ def measure(engine, query, events, runs, warm):
     return rates, rows
 
 
-def write(rows):
-    known = {}
-    if RESULT.exists():
-        known = {row["metric"]: row for row in json.loads(RESULT.read_text())["rows"]}
-    known |= {row["metric"]: row for row in rows}
-    order = [title for title, *_ in QUERIES.values()]
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-    RESULT.write_text(json.dumps({
-        "name": "sql",
-        "title": "SQL over a Nexmark-shaped JSON topic, beside Apache Flink 2.3 (parallelism 1, mini-batch, warm)",
-        "rows": [known[title] for title in order if title in known],
-        "machine": f"{os.cpu_count()} × {cpu}",
-        "date": datetime.date.today().isoformat(),
-    }, indent=1, ensure_ascii=False) + "\n")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millrace-only", action="store_true")
@@ -292,7 +273,7 @@ def main():
         if not arguments.millrace_only:
             flink = FlinkGateway(JUDGES, arguments.directory.resolve() / "flink", arguments.port + 3, arguments.port + 4, STEADY)
             engines.append((Engine("flink", broker, flink.url, flink.process.pid), 1))
-        results = []
+        rows = []
         for query in queries:
             events = events_of(query, arguments.events)
             measured = [measure(engine, query, events, runs, 1) for engine, runs in engines]
@@ -301,10 +282,9 @@ def main():
             (ours, our_rows), (theirs, their_rows) = measured
             if our_rows != their_rows:
                 different.append(query)
-            ratios = [rate / theirs[0] for rate in ours]
-            results.append({"metric": QUERIES[query][0], "millrace": round(statistics.median(ours)), "other": round(theirs[0]), "unit": "thousand events per CPU-second",
-                            "ratio": round(statistics.median(ratios), 1), "spread": f"{min(ratios):.1f}–{max(ratios):.1f}"})
-        write(results)
+            rows.append(results.row(query, QUERIES[query][0], "thousand events per CPU-second", "higher", ours, theirs * len(ours), "Flink 2.3"))
+        if rows:
+            results.save("sql", "SQL over a Nexmark-shaped JSON topic, beside Apache Flink 2.3 (parallelism 1, mini-batch, warm)", rows)
     finally:
         if flink:
             flink.close()
