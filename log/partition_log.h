@@ -94,6 +94,7 @@ class PartitionLog final : public Log {
   Task<void> write_some();
   void keep_in_tail(protocol::RecordBatch batch, size_t held);
   void evict_tail();
+  void note_follower();
   void forget_tail(size_t bytes);
   void want_sync(Offset end);
   Task<void> sync_while_wanted();
@@ -148,6 +149,7 @@ class PartitionLog final : public Log {
   };
   std::deque<Kept> tail_;  // everything from written_ on, and what is kept of what lies before
   int64_t tail_bytes_ = 0;
+  int64_t followed_for_ = 0;                    // bytes yet to be appended before nobody is thought to read what is new
   std::vector<std::shared_ptr<Segment>> used_;  // closed segments with open files, the latest last
 
   std::deque<Job> jobs_;

@@ -125,6 +125,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
       if (result.size >= max_bytes && !must) break;
       if (!tail_.empty() && next >= tail_.front().batch.base_offset()) {
         read_tail(next, max_bytes, limit, at_least_one, result);
+        note_follower();
         break;
       }
       const size_t index = segment_index(next);
@@ -159,6 +160,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
       if (piece.full) break;
       next = std::max(stop, next + 1);
     }
+    if (next >= limit) note_follower();
   } catch (const DiskError& error) {
     // The segment may have been removed by retention while it was being opened.
     result = {};

@@ -10,7 +10,8 @@ using protocol::RecordBatch;
 
 namespace {
 
-constexpr int64_t tail_budget = 2 << 20;           // kept of what is written, per log
+constexpr int64_t tail_budget = 2 << 20;           // kept of what is written, per log that somebody follows
+constexpr int64_t interest = 8 << 20;              // appended since somebody was here: then nobody follows any more
 constexpr int64_t tail_budget_of_all = 128 << 20;  // above it a log keeps nothing that is written
 constexpr size_t parts_per_write = 256;
 constexpr int most_open_files = 4096;
@@ -90,6 +91,7 @@ Task<void> PartitionLog::write_some() {
 // Batches that share the memory they came in are each counted as if all of it were theirs: whichever of them stays
 // longest keeps it.
 void PartitionLog::keep_in_tail(RecordBatch batch, size_t held) {
+  followed_for_ -= static_cast<int64_t>(batch.size());
   tail_bytes_ += static_cast<int64_t>(held);
   tail_bytes_of_all.fetch_add(static_cast<int64_t>(held), std::memory_order_relaxed);
   tail_.push_back({std::move(batch), held});
@@ -97,12 +99,15 @@ void PartitionLog::keep_in_tail(RecordBatch batch, size_t held) {
 
 void PartitionLog::evict_tail() {
   const bool crowded = tail_memory() > tail_budget_of_all;
-  const int64_t budget = crowded ? 0 : tail_budget;
+  // Where nobody follows, memory goes back while it is still in the processor's cache, and the next request gets it.
+  const int64_t budget = crowded || followed_for_ <= 0 ? 0 : tail_budget;
   while (!tail_.empty() && tail_bytes_ > budget && tail_.front().batch.next_offset() <= written_) {
     forget_tail(tail_.front().held);
     tail_.pop_front();
   }
 }
+
+void PartitionLog::note_follower() { followed_for_ = interest; }
 
 void PartitionLog::forget_tail(size_t bytes) {
   tail_bytes_ -= static_cast<int64_t>(bytes);

@@ -73,6 +73,36 @@ TEST_CASE("records that are given away stay where they are, unless that holds fa
   });
 }
 
+TEST_CASE("what is written leaves memory at once, unless somebody follows: he is served from there while he keeps up") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    std::unique_ptr<Log> log = co_await open_orders();
+    const int64_t memory_of_others = tail_memory();
+    Offset end(0);
+    const auto append = [&](size_t size) -> Task<void> {
+      end = log->append(batch_of({std::string(size, 'x')}), LeaderEpoch(0)).last + 1;
+      co_await log->wait_for(end, Durability::written, never);
+    };
+    // Whether the newest batch is the very memory that the log holds.
+    const auto from_memory = [&]() -> Task<bool> {
+      const ReadResult one = co_await log->read(end - 1, 1 << 20, end, true);
+      const ReadResult same = co_await log->read(end - 1, 1 << 20, end, true);
+      REQUIRE(one.batches.size() == 1);
+      REQUIRE(same.batches.size() == 1);
+      co_return one.batches[0].data() == same.batches[0].data();
+    };
+    co_await append(1000);
+    CHECK(tail_memory() == memory_of_others);
+    CHECK(!co_await from_memory());  // and now he follows
+    co_await append(1000);
+    CHECK(tail_memory() > memory_of_others + 1000);
+    CHECK(co_await from_memory());
+    for (int i = 0; i < 12; ++i) co_await append(1'000'000);
+    CHECK(tail_memory() == memory_of_others);
+    co_await log->close();
+  });
+}
+
 TEST_CASE("a record in the middle of a batch is answered with its whole batch") {
   LogWorld world;
   world.run([&]() -> Task<void> {
