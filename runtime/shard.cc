@@ -35,7 +35,7 @@ Shard& Shard::current() {
   return *running;
 }
 
-Shard::Running::Running(Shard& shard) : previous_(std::exchange(running, &shard)) {}
+Shard::Running::Running(Shard* shard) : previous_(std::exchange(running, shard)) {}
 Shard::Running::~Running() { running = previous_; }
 
 Task<void> yield() {

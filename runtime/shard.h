@@ -5,7 +5,8 @@
 //   auto work = [&log, batch]() -> Task<Offset> { co_return co_await log.append(batch); };
 //   Offset at = co_await on(owner, std::move(work));
 //
-// which costs nothing when `owner` is the current shard, and otherwise one hop there and one back.
+// which costs nothing when `owner` is the current shard, and otherwise one hop there and one back. Long computations
+// run beside() the shards.
 #pragma once
 
 #include <functional>
@@ -33,6 +34,8 @@ class Shard {
   virtual int id() const = 0;
   // From any thread: runs `work` on this shard after what is queued already.
   virtual void post(std::move_only_function<void()> work) = 0;
+  // Runs `work` on no shard at all, as beside() does. It must not throw.
+  virtual void post_beside(std::move_only_function<void()> work) = 0;
 
   virtual Clock& clock() = 0;
   virtual Disk& disk() = 0;
@@ -55,7 +58,7 @@ class Shard {
   // An executor names itself for as long as it runs something.
   class Running {
    public:
-    explicit Running(Shard& shard);
+    explicit Running(Shard* shard);  // null: what runs here is beside the shards
     ~Running();
     Running(const Running&) = delete;
 
@@ -86,7 +89,45 @@ struct Hop {
   }
   void await_resume() const noexcept {}
 };
+
+template <class Work, class Result>
+struct Beside {
+  Work work;
+  std::optional<std::conditional_t<std::is_void_v<Result>, char, Result>> result;
+  std::exception_ptr error;
+
+  explicit Beside(Work work_) : work(std::move(work_)) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> self) {
+    Shard& home = Shard::current();
+    home.post_beside([this, &home, self] {
+      try {
+        if constexpr (std::is_void_v<Result>) {
+          work();
+        } else {
+          result.emplace(work());
+        }
+      } catch (...) {
+        error = std::current_exception();
+      }
+      home.post([self] { self.resume(); });
+    });
+  }
+  void await_resume() const noexcept {}
+};
 }  // namespace shard_detail
+
+// Runs `work`, a callable that waits for nothing, beside the shards: on a thread that gets what they leave over of the
+// processors, and gives a processor back as soon as a shard wants it. For long computations, so that nobody whose
+// request has come meanwhile waits for them. It has no shard: no clock, no disk. What it touches belongs to it until it
+// has ended; its result or exception comes back here.
+template <class Work>
+auto beside(Work work) -> Task<std::invoke_result_t<Work&>> {
+  shard_detail::Beside<Work, std::invoke_result_t<Work&>> call(std::move(work));
+  co_await call;
+  if (call.error) std::rethrow_exception(call.error);
+  if constexpr (!std::is_void_v<std::invoke_result_t<Work&>>) co_return std::move(*call.result);
+}
 
 // Runs `work`, a callable that returns a Task, on `owner` and brings its result or exception back.
 template <class Work>

@@ -185,7 +185,7 @@ Task<ErrorCode> CheckpointLog::append(std::vector<Bytes> batches) {
   co_return batches.empty() ? ErrorCode::none : appended.error;
 }
 
-Task<ErrorCode> CheckpointLog::write(const Epoch& epoch) {
+std::vector<Bytes> CheckpointLog::records(const Epoch& epoch, Timestamp now) {
   size_t size = 0;
   epoch.encode([&](std::string_view piece) { size += piece.size(); });
   std::vector<std::string> values(1);
@@ -198,17 +198,19 @@ Task<ErrorCode> CheckpointLog::write(const Epoch& epoch) {
       piece.remove_prefix(part.size());
     }
   });
-  const Timestamp now = Shard::current().clock().wall_now();
   std::vector<Bytes> batches;
   for (std::string& value : values) {
     protocol::BatchBuilder builder;
     builder.add(now, key_of(epoch.number, batches.size(), values.size()), value);
     batches.push_back(builder.build());
     value = {};
-    co_await yield();
   }
+  return batches;
+}
+
+Task<ErrorCode> CheckpointLog::write(std::vector<Bytes> records) {
   const int64_t from = end_;
-  const ErrorCode error = co_await append(std::move(batches));
+  const ErrorCode error = co_await append(std::move(records));
   if (error == ErrorCode::none) epoch_start_ = from;
   co_return error;
 }

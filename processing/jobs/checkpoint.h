@@ -60,7 +60,9 @@ class CheckpointLog {
   };
   // Makes the topic when it is missing; the newest whole epoch, if any.
   Task<std::optional<Found>> open();
-  Task<ErrorCode> write(const Epoch& epoch);
+  // An epoch as batches of one record each; long work for a large state, and free to run anywhere.
+  static std::vector<Bytes> records(const Epoch& epoch, Timestamp now);
+  Task<ErrorCode> write(std::vector<Bytes> records);
   Task<ErrorCode> mark_done(int64_t number);
   // Forgets what lies before the newest epoch.
   Task<void> trim();

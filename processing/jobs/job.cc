@@ -12,6 +12,7 @@ namespace millrace::processing {
 namespace {
 
 constexpr size_t fetch_bytes = 256 << 10;
+constexpr size_t events_of_a_turn = 8;
 constexpr int64_t outbox_limit = 8 << 20;  // an epoch ends when its output grows beyond this
 constexpr Millis least_epoch{100};
 constexpr int64_t checkpoint_rate = 20;  // megabytes of state a second, at most
@@ -86,6 +87,16 @@ struct Job::Partition {
   Event taken;
   MonoTime last_record{};
   int64_t emitted = min_watermark;
+
+  struct Shown {  // what the last turn left
+    Offset position{0};
+    int64_t watermark = min_watermark;
+    int64_t records = 0;
+    int64_t bytes = 0;
+    bool finished = false;
+    bool idle = false;
+  };
+  Shown shown;
 };
 
 struct Job::SourceRun {
@@ -118,7 +129,10 @@ Job::Job(TopicReader& reader, TopicWriter& writer, JobSetup setup)
 
 Job::~Job() = default;
 
-void Job::set_now() { context_.now = Shard::current().clock().wall_now().value; }
+void Job::set_now() {
+  now_ = now();
+  context_.now = Shard::current().clock().wall_now().value;
+}
 
 Task<void> Job::run() {
   set_now();
@@ -153,6 +167,8 @@ Task<void> Job::run() {
     state_ = JobState::failed;
   else
     state_ = stop_requested_ ? JobState::canceled : JobState::finished;
+  hand_out();  // also what came before a failure
+  if (graph_) show({});
   if (setup_.results) setup_.results->end(failed);
   over_.notify();
 }
@@ -211,9 +227,11 @@ Task<void> Job::prepare() {
   Graph::Outputs outputs;
   outputs.outbox = &outbox_;
   outputs.partitions = sink_partitions_;
-  outputs.print = setup_.print ? setup_.print : [](std::string) {};
+  outputs.print = [this](std::string line) {
+    if (setup_.print) printed_.push_back(std::move(line));
+  };
   outputs.client = [this](ResultRow row) {
-    if (setup_.results) setup_.results->push(std::move(row));
+    if (setup_.results) client_rows_.push_back(std::move(row));
   };
   const auto count = [this](const plan::Node& node) -> size_t {
     for (const auto& source : sources_)
@@ -247,9 +265,17 @@ Task<void> Job::prepare() {
         partition->stop = co_await resolve(*source, topic, id, source->options.stop, true);
     }
   }
-  if (found) restore(found->epoch);
-  for (const auto& source : sources_)
-    for (const auto& partition : source->partitions) partition->fetched = partition->task->position();
+  if (found) {
+    auto load = [this, &found] { restore(found->epoch); };
+    co_await beside(std::move(load));
+    epoch_ = found->epoch.number;
+  }
+  for (const auto& source : sources_) {
+    for (const auto& partition : source->partitions) {
+      partition->fetched = partition->task->position();
+      show(*partition);
+    }
+  }
 
   if (setup_.stored && !found) co_await end_epoch(false);  // from here on the starting points are known for good
   if (found && !found->done) {
@@ -343,7 +369,6 @@ Task<Offset> Job::resolve(const SourceRun& source, const std::string& topic, Par
 }
 
 void Job::restore(const Epoch& epoch) {
-  epoch_ = epoch.number;
   sequences_ = epoch.sequences;
   setup_.producer = ProducerId(epoch.producer);
   already_over_ = epoch.last;
@@ -445,17 +470,24 @@ Task<void> Job::read_on(size_t source, size_t index) {
   }
 }
 
+// What the shard knows of it, and lets the fetcher go on.
+void Job::receive(Fetched& fetched) {
+  if (fetched.wake || fetched.end || fetched.failure) return;
+  Partition& partition = *sources_[fetched.source]->partitions[fetched.partition];
+  --partition.outstanding;
+  partition.taken.notify();
+  partition.log_end = std::max(partition.log_end, fetched.result.end);
+}
+
 void Job::take(const Fetched& fetched) {
+  if (fetched.failure) throw *fetched.failure;
+  if (fetched.wake) return;
   SourceRun& source = *sources_[fetched.source];
   Partition& partition = *source.partitions[fetched.partition];
-  if (fetched.failure) throw *fetched.failure;
   if (fetched.end) {
     finish_partition(source, fetched.partition);
     return;
   }
-  --partition.outstanding;
-  partition.taken.notify();
-  partition.log_end = std::max(partition.log_end, fetched.result.end);
   if (fetched.result.batches.empty()) return;
   const int input = static_cast<int>(fetched.partition);
   const int64_t before = partition.task->records();
@@ -467,7 +499,7 @@ void Job::take(const Fetched& fetched) {
     source.output->process(input, std::move(piece.rows));
     if (piece.watermark) source.output->advance(input, *piece.watermark);
   });
-  if (partition.task->records() > before) partition.last_record = now();
+  if (partition.task->records() > before) partition.last_record = now_;
   dirty_ = true;
 }
 
@@ -524,46 +556,125 @@ bool Job::sources_finished() const {
 // ---- Running
 
 Task<void> Job::work() {
-  last_epoch_ = now();
-  next_tick_ = now() + tick_interval_;
+  set_now();
+  last_epoch_ = now_;
+  next_tick_ = now_ + tick_interval_;
   for (const auto& source : sources_)
-    for (const auto& partition : source->partitions) partition->last_record = now();
+    for (const auto& partition : source->partitions) partition->last_record = now_;
   while (!sources_finished() && !stop_requested_) {
-    set_now();
-    run_constant_sources();
-    if (sources_finished()) break;
-    MonoTime wake = next_tick_;
-    for (const auto& op : graph_->operators()) {
-      if (const std::optional<int64_t> due = op->next_time())
-        wake = std::min(wake, now() + Millis(std::max<int64_t>(0, *due - context_.now)));
+    if (has_constant_sources()) {
+      set_now();
+      auto give = [this] { run_constant_sources(); };
+      co_await beside(std::move(give));
+      hand_out();
+      show({});
+      if (sources_finished()) break;
     }
-    std::optional<std::unique_ptr<Fetched>> event = co_await events_.pop(wake);
-    set_now();
-    if (event && !(*event)->wake) take(**event);
-    for (const auto& op : graph_->operators()) {
-      if (const std::optional<int64_t> due = op->next_time(); due && *due <= context_.now) {
-        op->on_time(context_.now);
-        dirty_ = true;
-      }
-    }
-    if (now() >= next_tick_) tick();
+    Events events = co_await next_events();
+    co_await run_turn(std::move(events));
     while (setup_.results && setup_.results->full() && !stop_requested_)
       co_await setup_.results->wait_for_room(after(std::chrono::milliseconds(200)));
     if (epoch_due()) co_await end_epoch(false);
-    co_await yield();  // produce and fetch come first
   }
   if (suspended_) co_return;
   if (stop_requested_ && drain_) {
-    for (const auto& source : sources_)
-      for (size_t p = 0; p < std::max<size_t>(1, source->partitions.size()); ++p)
-        source->output->advance(static_cast<int>(p), max_watermark);
+    set_now();
+    auto drain = [this] {
+      for (const auto& source : sources_)
+        for (size_t p = 0; p < std::max<size_t>(1, source->partitions.size()); ++p)
+          source->output->advance(static_cast<int>(p), max_watermark);
+    };
+    co_await beside(std::move(drain));
   }
   if (!stop_requested_ || keep_output_) co_await end_epoch(true);
 }
 
+bool Job::has_constant_sources() const {
+  return std::ranges::any_of(
+      sources_, [](const auto& source) { return (!source->scan || source->datagen) && !source->constant_done; });
+}
+
+MonoTime Job::next_wake() const {
+  MonoTime wake = next_tick_;
+  for (const auto& op : graph_->operators()) {
+    if (const std::optional<int64_t> due = op->next_time())
+      wake = std::min(wake, now_ + Millis(std::max<int64_t>(0, *due - context_.now)));
+  }
+  return wake;
+}
+
+// What the fetchers have brought by now, or nothing when it is time for something else.
+Task<Job::Events> Job::next_events() {
+  set_now();
+  Events events;
+  const MonoTime wake = next_wake();
+  std::optional<std::unique_ptr<Fetched>> event = co_await events_.pop(wake);
+  while (event) {
+    receive(**event);
+    events.push_back(std::move(*event));
+    event.reset();
+    if (events_.size() > 0 && events.size() < events_of_a_turn) event = co_await events_.pop();
+  }
+  co_return events;
+}
+
+Task<void> Job::run_turn(Events events) {
+  set_now();
+  auto all = [this, &events] { turn(events); };
+  co_await beside(std::move(all));
+  hand_out();
+  show(events);
+}
+
+void Job::turn(const Events& events) {
+  for (const std::unique_ptr<Fetched>& event : events) take(*event);
+  for (const auto& op : graph_->operators()) {
+    if (const std::optional<int64_t> due = op->next_time(); due && *due <= context_.now) {
+      op->on_time(context_.now);
+      dirty_ = true;
+    }
+  }
+  if (now_ >= next_tick_) tick();
+}
+
+// What others wait for goes to them from the shard.
+void Job::hand_out() {
+  for (ResultRow& row : client_rows_) setup_.results->push(std::move(row));
+  client_rows_.clear();
+  for (std::string& line : printed_) setup_.print(std::move(line));
+  printed_.clear();
+}
+
+void Job::show(Partition& partition) {
+  partition.shown = {.position = partition.task->position(),
+                     .watermark = partition.task->watermark(),
+                     .records = partition.task->records(),
+                     .bytes = partition.task->bytes(),
+                     .finished = partition.finished,
+                     .idle = partition.idle};
+}
+
+void Job::show(const Events& events) {
+  for (const std::unique_ptr<Fetched>& event : events)
+    if (!event->wake && !event->failure) show(*sources_[event->source]->partitions[event->partition]);
+  if (std::exchange(ticked_, false) || is_over(state_)) {
+    for (const auto& source : sources_)
+      for (const auto& partition : source->partitions) show(*partition);
+    shown_warnings_ = warnings_;
+  }
+  shown_rows_out_ = graph_->rows_out();
+  shown_late_ = context_.late_dropped;
+  shown_watermark_.reset();
+  for (const auto& source : sources_) {
+    if (source->output && source->output->watermark() != min_watermark && source->scan && source->scan->watermark)
+      shown_watermark_ = std::min(shown_watermark_.value_or(max_watermark), source->output->watermark());
+  }
+}
+
 // Periodic watermarks, and who is idle.
 void Job::tick() {
-  next_tick_ = now() + tick_interval_;
+  next_tick_ = now_ + tick_interval_;
+  ticked_ = true;
   for (const auto& source : sources_) {
     std::vector<size_t> quiet;
     for (size_t p = 0; p < source->partitions.size(); ++p) {
@@ -576,7 +687,7 @@ void Job::tick() {
         source->output->advance(static_cast<int>(p), mark);
       }
       const bool timed_out =
-          source->options.idle_timeout > 0 && now() - partition.last_record >= Millis(source->options.idle_timeout);
+          source->options.idle_timeout > 0 && now_ - partition.last_record >= Millis(source->options.idle_timeout);
       const bool caught_up = source->options.idle_at_log_end && partition.task->position() >= partition.log_end;
       if (partition.outstanding == 0 && (timed_out || caught_up)) quiet.push_back(p);
     }
@@ -624,8 +735,10 @@ bool Job::epoch_due() const {
 
 Epoch Job::snapshot(bool last) {
   Epoch epoch;
-  epoch.number = ++epoch_;
+  epoch.number = epoch_;
   epoch.last = last;
+  epoch.producer = setup_.producer.value;
+  epoch.sequences = sequences_;
   for (size_t s = 0; s < sources_.size(); ++s) {
     const SourceRun& source = *sources_[s];
     if (!source.scan || source.datagen) {
@@ -655,16 +768,8 @@ Epoch Job::snapshot(bool last) {
   return epoch;
 }
 
-Task<void> Job::end_epoch(bool last) {
-  last_epoch_ = now();
-  if (!dirty_ && outbox_.empty() && !last && epoch_ > 0) {
-    if (!done_marked_) co_await checkpoints_->mark_done(epoch_);
-    done_marked_ = true;
-    co_return;
-  }
-  dirty_ = false;
-  if (!outbox_.empty() && setup_.producer.value < 0) setup_.producer = co_await writer_.new_producer();
-
+// The batches that this epoch's rows have become, ready to be appended.
+std::vector<Epoch::Output> Job::take_outputs() {
   std::vector<Epoch::Output> outputs;
   protocol::Compression compression = protocol::Compression::none;
   for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
@@ -679,21 +784,37 @@ Task<void> Job::end_epoch(bool last) {
       const int count = batch.summary.count;
       sequences_[to] = protocol::add_sequence(options.base_sequence, count).value;
       outputs.push_back({to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
-      co_await yield();  // after checksums, and perhaps compression
     }
   }
   graph_->new_epoch();
+  return outputs;
+}
+
+Task<void> Job::end_epoch(bool last) {
+  set_now();
+  last_epoch_ = now_;
+  if (!dirty_ && outbox_.empty() && !last && epoch_ > 0) {
+    if (!done_marked_) co_await checkpoints_->mark_done(epoch_);
+    done_marked_ = true;
+    co_return;
+  }
+  dirty_ = false;
+  if (!outbox_.empty() && setup_.producer.value < 0) setup_.producer = co_await writer_.new_producer();
+
+  auto finish = [this] { return take_outputs(); };
+  std::vector<Epoch::Output> outputs = co_await beside(std::move(finish));
+  ++epoch_;
   if (setup_.stored) {
-    Epoch epoch = snapshot(last);
-    epoch.producer = setup_.producer.value;
-    epoch.sequences = sequences_;
-    epoch.outputs = outputs;
-    const ErrorCode error = co_await checkpoints_->write(epoch);
+    auto save = [this, last, &outputs] {
+      Epoch epoch = snapshot(last);
+      epoch.outputs = outputs;
+      return CheckpointLog::records(epoch, Timestamp(context_.now));
+    };
+    std::vector<Bytes> records = co_await beside(std::move(save));
+    const ErrorCode error = co_await checkpoints_->write(std::move(records));
     if (error != ErrorCode::none)
       throw JobFailure(java_runtime, "The checkpoint could not be written: " + std::string(name(error)));
     done_marked_ = outputs.empty();
-  } else {
-    ++epoch_;
   }
   co_await deliver(std::move(outputs), false);
   if (setup_.stored) {
@@ -770,25 +891,25 @@ JobStatus Job::status() const {
   status.state = state_;
   status.started = started_;
   status.ended = ended_;
-  status.late_dropped = context_.late_dropped;
+  status.late_dropped = shown_late_;
   status.epochs = epoch_;
-  status.warnings = warnings_;
+  status.warnings = shown_warnings_;
   status.failure = failure_;
-  if (graph_) status.records_out = graph_->rows_out();
+  status.records_out = shown_rows_out_;
+  status.watermark = shown_watermark_;
   for (const auto& source : sources_) {
-    if (source->output && source->output->watermark() != min_watermark && source->scan && source->scan->watermark)
-      status.watermark = std::min(status.watermark.value_or(max_watermark), source->output->watermark());
     for (const auto& partition : source->partitions) {
+      const Partition::Shown& shown = partition->shown;
       PartitionStatus one;
       one.topic = partition->task->topic();
       one.partition = partition->task->partition().value;
-      one.position = partition->task->position().value;
+      one.position = shown.position.value;
       one.log_end = std::max(partition->log_end.value, one.position);
-      if (partition->task->watermark() != min_watermark) one.watermark = partition->task->watermark();
-      one.idle = partition->idle;
-      one.finished = partition->finished;
-      status.records_in += partition->task->records();
-      status.bytes_in += partition->task->bytes();
+      if (shown.watermark != min_watermark) one.watermark = shown.watermark;
+      one.idle = shown.idle;
+      one.finished = shown.finished;
+      status.records_in += shown.records;
+      status.bytes_in += shown.bytes;
       status.partitions.push_back(std::move(one));
     }
   }

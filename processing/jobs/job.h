@@ -2,8 +2,10 @@
 //
 //   fetchers (one per partition) → channel → run(): decode, operators, sinks → epoch
 //
-// run() is the one that decides; it takes one piece of one partition at a time, lets others run in between, and ends an
-// epoch when it is time (checkpoint.h). Rows for a client go to a bounded queue; while it is full the job stands still.
+// run() is the one that decides; it takes what the fetchers have brought in turns, and ends an epoch when it is time
+// (checkpoint.h). All computation, from decoding rows to encoding the state, is done beside the shard, so that produce
+// and fetch never wait for it. Meanwhile operators, tasks and outbox belong to that turn, and the shard shows what it
+// has copied after the turn before. Rows for a client go to a bounded queue; while it is full the job stands still.
 #pragma once
 
 #include <deque>
@@ -112,6 +114,7 @@ class Job {
   struct Partition;
   struct SourceRun;
   struct Fetched;
+  using Events = std::vector<std::unique_ptr<Fetched>>;
 
   Task<void> prepare();
   Task<void> find_partitions(SourceRun& source);
@@ -123,6 +126,17 @@ class Job {
   Task<void> fetch(size_t source, size_t partition);
   Task<void> read_on(size_t source, size_t partition);
   Task<void> work();
+  MonoTime next_wake() const;
+  Task<Events> next_events();
+  void receive(Fetched& fetched);
+  Task<void> run_turn(Events events);
+  bool has_constant_sources() const;
+  void hand_out();
+  void show(const Events& events);
+  void show(Partition& partition);
+
+  // These run beside the shard.
+  void turn(const Events& events);
   void take(const Fetched& fetched);
   void run_constant_sources();
   void tick();
@@ -130,6 +144,7 @@ class Job {
   bool sources_finished() const;
   bool epoch_due() const;
   Task<void> end_epoch(bool last);
+  std::vector<Epoch::Output> take_outputs();
   Epoch snapshot(bool last);
   Task<void> deliver(std::vector<Epoch::Output> outputs, bool again);
   Task<void> append_outputs(TopicPartition to, std::vector<Bytes> batches);
@@ -168,10 +183,21 @@ class Job {
   bool done_marked_ = true;    // the last epoch is known to be in its topics
   int64_t epoch_ = 0;
   size_t last_state_bytes_ = 0;
+  MonoTime now_{};  // when the turn began
   MonoTime last_epoch_{};
   MonoTime next_tick_{};
   Millis tick_interval_{200};
   std::vector<std::string> warnings_;
+
+  // What a turn made for others.
+  std::vector<ResultRow> client_rows_;
+  std::vector<std::string> printed_;
+  bool ticked_ = false;
+  // What the last turn left, for status().
+  int64_t shown_rows_out_ = 0;
+  int64_t shown_late_ = 0;
+  std::optional<int64_t> shown_watermark_;
+  std::vector<std::string> shown_warnings_;
 };
 
 }  // namespace millrace::processing

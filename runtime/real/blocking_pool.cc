@@ -2,9 +2,11 @@
 #include "runtime/real/blocking_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace millrace::real {
 
@@ -15,6 +17,8 @@ constexpr size_t least_stack_bytes = 1 << 20;  // their frames are larger
 constexpr size_t least_stack_bytes = 64 << 10;
 #endif
 }  // namespace
+
+int processors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 void BlockingPool::stop() {
   {
@@ -49,8 +53,14 @@ void BlockingPool::submit(std::move_only_function<void()> work) {
   check(!threads_.empty());  // without a single thread nothing would ever run
 }
 
-void* BlockingPool::thread_main(void* pool) {
-  static_cast<BlockingPool*>(pool)->work_until_stopped();
+void* BlockingPool::thread_main(void* argument) {
+  auto* pool = static_cast<BlockingPool*>(argument);
+  if (pool->priority_ == Priority::idle) {
+    // A kernel that refuses lets them compete with everybody.
+    const sched_param none{};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+  }
+  pool->work_until_stopped();
   return nullptr;
 }
 

@@ -1,4 +1,4 @@
-// BlockingPool: a few threads for system calls that wait for a device or a name server.
+// BlockingPool: a few threads for system calls that wait for a device or a name server, or for long computations.
 //
 // Threads start when there is work and no idle thread, up to the limit, with small stacks: a broker at rest has none.
 #pragma once
@@ -13,9 +13,14 @@
 
 namespace millrace::real {
 
+int processors();  // of this machine, at least one
+
 class BlockingPool {
  public:
-  BlockingPool(int most_threads, size_t stack_bytes) : most_threads_(most_threads), stack_bytes_(stack_bytes) {}
+  // `idle`: its threads run where nobody else wants to, and give way at once.
+  enum class Priority { normal, idle };
+  BlockingPool(int most_threads, size_t stack_bytes, Priority priority = Priority::normal)
+      : most_threads_(most_threads), stack_bytes_(stack_bytes), priority_(priority) {}
   ~BlockingPool() { stop(); }
   BlockingPool(const BlockingPool&) = delete;
 
@@ -62,11 +67,12 @@ class BlockingPool {
     void await_resume() const noexcept {}
   };
 
-  static void* thread_main(void* pool);
+  static void* thread_main(void* argument);
   void work_until_stopped();
 
   const int most_threads_;
   const size_t stack_bytes_;
+  const Priority priority_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::move_only_function<void()>> queue_;

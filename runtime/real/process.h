@@ -23,7 +23,8 @@ struct ListeningSocket {
 struct Process {
   BlockingPool disk_calls{4, 128 << 10};
   BlockingPool lookups{2, 512 << 10};  // name service modules want more
-  bool may_use_ring = true;            // else as where the kernel refuses one
+  BlockingPool beside{processors(), 8 << 20, BlockingPool::Priority::idle};
+  bool may_use_ring = true;  // else as where the kernel refuses one
 
   // By the address asked for, and by the one it became: shards listening on the same one share the socket.
   std::mutex listening_mutex;

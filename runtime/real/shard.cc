@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/real/adapters.h"
+#include "runtime/real/process.h"
 #include "runtime/timer_queue.h"
 
 namespace millrace::real {
@@ -72,6 +73,7 @@ class RealClock final : public Clock {
 
 struct RealShard::State {
   const int id;
+  Process& process;
   asio::io_context loop{1};
   asio::executor_work_guard<asio::io_context::executor_type> open{loop.get_executor()};
   RealClock clock{loop};
@@ -86,7 +88,7 @@ struct RealShard::State {
   std::mutex mutex;
   WorkQueue remote;
 
-  explicit State(int id_) : id(id_) {}
+  State(int id_, Process& process_) : id(id_), process(process_) {}
 
   void post_local(std::move_only_function<void()> work) {
     local.push_back(std::move(work));
@@ -135,7 +137,7 @@ namespace {
 thread_local const RealShard* this_thread = nullptr;
 }
 
-RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(id)) {
+RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(id, process)) {
   state_->disk = make_disk(*this, process);
   state_->net = make_net(*this, process);
   state_->random = make_random();
@@ -144,7 +146,7 @@ RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(
 RealShard::~RealShard() = default;
 
 void RealShard::run() {
-  const Running running(*this);
+  const Running running(this);
   this_thread = this;
   state_->loop.run();
   this_thread = nullptr;
@@ -161,6 +163,8 @@ void RealShard::post(std::move_only_function<void()> work) {
     state_->post_remote(std::move(work));
   }
 }
+
+void RealShard::post_beside(std::move_only_function<void()> work) { state_->process.beside.submit(std::move(work)); }
 
 Clock& RealShard::clock() { return state_->clock; }
 Disk& RealShard::disk() { return *state_->disk; }

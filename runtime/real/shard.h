@@ -24,6 +24,7 @@ class RealShard final : public Shard {
 
   int id() const override;
   void post(std::move_only_function<void()> work) override;
+  void post_beside(std::move_only_function<void()> work) override;
   Clock& clock() override;
   Disk& disk() override;
   Net& net() override;

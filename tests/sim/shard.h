@@ -16,6 +16,7 @@ class SimShard final : public Shard, private Clock {
 
   int id() const override { return id_; }
   void post(std::move_only_function<void()> work) override;
+  void post_beside(std::move_only_function<void()> work) override;
   Clock& clock() override { return *this; }
   Disk& disk() override;
   Net& net() override { return *net_; }

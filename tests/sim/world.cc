@@ -31,6 +31,16 @@ void SimShard::post(std::move_only_function<void()> work) {
   if (!dropping()) queue_.push_back(std::move(work));
 }
 
+// A thread of its own would do it at some moment, all at once as far as others can tell, and tell of it later.
+void SimShard::post_beside(std::move_only_function<void()> work) {
+  if (dropping()) return;
+  const auto some = [this] { return std::chrono::microseconds(random_.below(500)); };
+  timers_.add(node_.world().now() + some(), [this, work = std::move(work)]() mutable {
+    const Running nowhere(nullptr);
+    work();
+  });
+}
+
 Timestamp SimShard::wall_now() const {
   const auto since_start = std::chrono::duration_cast<Millis>(node_.world().now().time_since_epoch());
   return Timestamp(wall_at_start + (since_start + node_.wall_skew()).count());
@@ -44,7 +54,7 @@ void SimShard::cancel(TimerId timer) { timers_.cancel(timer); }
 
 void SimShard::run_one() {
   World& world = node_.world();
-  const Running running(*this);
+  const Running running(this);
   std::move_only_function<void()> work;
   const bool timer_due = timers_.next_due() <= world.now();
   const bool timer = timer_due && (queue_.empty() || world.random().one_in(2));
@@ -60,12 +70,12 @@ void SimShard::run_one() {
 }
 
 void SimShard::start(Task<void> task) {
-  const Running running(*this);
+  const Running running(this);
   detach(std::move(task));
 }
 
 void SimShard::drop() {
-  const Running running(*this);
+  const Running running(this);
   drop_detached();
   // What these own may post or schedule again while it is destroyed; that is ignored.
   std::deque<std::move_only_function<void()>>().swap(queue_);

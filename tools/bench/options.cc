@@ -21,6 +21,7 @@ producing:
   --acks all|1|0            all                     --codec NAME         none, gzip, snappy, lz4, zstd
   --keyed                   records have 16-byte keys
   --distinct N              different batches in turn, 8
+  --lines FILE              values are the lines of a file instead, in order, as far as --distinct batches go
 consuming:
   --consumers N             connections, 0          --from begin|end     begin; end is what a tailing reader does
   --fetch-max BYTES         of an answer, 50 MB     --partition-max BYTES 1 MB
@@ -98,6 +99,7 @@ const std::map<std::string_view, Take> values = {
     {"--acks", [](Options& o, std::string_view v) { o.acks = v == "all" ? int16_t{-1} : number<int16_t>(v); }},
     {"--codec", [](Options& o, std::string_view v) { o.codec = codec_named(v); }},
     {"--distinct", [](Options& o, std::string_view v) { o.distinct = number<int>(v); }},
+    {"--lines", [](Options& o, std::string_view v) { o.lines = v; }},
     {"--consumers", [](Options& o, std::string_view v) { o.consumers = number<int>(v); }},
     {"--from", [](Options& o, std::string_view v) { o.from_end = v == "end"; }},
     {"--fetch-max", [](Options& o, std::string_view v) { o.fetch_max = number<int32_t>(v); }},

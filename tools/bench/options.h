@@ -33,6 +33,7 @@ struct Options {
   protocol::Compression codec = protocol::Compression::none;
   bool keyed = false;
   int distinct = 8;
+  std::optional<std::string> lines;  // a file whose lines are the values
 
   int consumers = 0;
   int32_t fetch_max = 50 << 20;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <random>
 
 #include "protocol/messages/produce.h"
@@ -16,9 +17,11 @@ namespace {
 struct Batch {
   Bytes bytes;
   uint64_t records = 0;
+  uint64_t payload = 0;
 };
 
 constexpr size_t key_size = 16;
+constexpr size_t record_overhead = 21;  // at most: length, attributes, deltas, key and value lengths, header count
 
 // {"order":184467,"customer":"mira","item":"teapot",…} until `size` is reached.
 std::string text_of(size_t size, std::mt19937_64& random) {
@@ -48,7 +51,6 @@ Batch encode_batch(const Options& options, std::mt19937_64& random) {
   protocol::BatchBuilder builder(batch_options);
   const Timestamp now = wall_clock();
   const size_t value_size = options.record_size - (options.keyed ? std::min(key_size, options.record_size) : 0);
-  constexpr size_t record_overhead = 21;  // at most: length, attributes, deltas, key and value lengths, header count
   Batch batch;
   do {
     const std::string value = text_of(value_size, random);
@@ -61,9 +63,34 @@ Batch encode_batch(const Options& options, std::mt19937_64& random) {
       builder.add(now, std::nullopt, value);
     }
     ++batch.records;
+    batch.payload += options.record_size;
   } while (builder.size() + options.record_size + record_overhead <= options.batch_size);
   batch.bytes = builder.build();
   return batch;
+}
+
+// Values that somebody will want to understand: the lines of a file, as far as `distinct` batches go.
+std::vector<Batch> encode_lines(const Options& options) {
+  std::ifstream file(*options.lines);
+  protocol::BatchOptions batch_options;
+  batch_options.compression = options.codec;
+  const Timestamp now = wall_clock();
+  std::vector<Batch> batches;
+  std::string line;
+  bool more = static_cast<bool>(std::getline(file, line));
+  while (more && batches.size() < static_cast<size_t>(options.distinct)) {
+    protocol::BatchBuilder builder(batch_options);
+    Batch& batch = batches.emplace_back();
+    do {
+      builder.add(now, std::nullopt, line);
+      ++batch.records;
+      batch.payload += line.size();
+      more = static_cast<bool>(std::getline(file, line));
+    } while (more && builder.size() + line.size() + record_overhead <= options.batch_size);
+    batch.bytes = builder.build();
+  }
+  if (batches.empty()) throw UsageError("no lines in " + *options.lines);
+  return batches;
 }
 
 Frame encode_frame(const Options& options, TopicId topic_id, int16_t version, int first_partition,
@@ -83,9 +110,9 @@ Frame encode_frame(const Options& options, TopicId topic_id, int16_t version, in
     partition.index = PartitionId(first_partition + i);
     partition.records = protocol::Records(batch.bytes);
     frame.records += batch.records;
+    frame.payload += batch.payload;
     frame.batch_bytes += batch.bytes.size();
   }
-  frame.payload = frame.records * options.record_size;
   protocol::Writer body;
   request.encode(body, version);
   frame.memory = frame_of(protocol::ProduceRequest::key, version,
@@ -105,7 +132,11 @@ Frame encode_frame(const Options& options, TopicId topic_id, int16_t version, in
 Workload encode_workload(const Options& options, TopicId topic, int16_t produce_version) {
   std::mt19937_64 random(20260101);
   std::vector<Batch> batches;
-  for (int i = 0; i < options.distinct; ++i) batches.push_back(encode_batch(options, random));
+  if (options.lines) {
+    batches = encode_lines(options);
+  } else {
+    for (int i = 0; i < options.distinct; ++i) batches.push_back(encode_batch(options, random));
+  }
   Workload workload;
   workload.variants = batches.size();
   for (int first = 0; first < options.partitions; first += options.batches_per_request) {

@@ -19,6 +19,7 @@ class OneShard final : public Shard, public Clock, public Random {
  public:
   int id() const override { return 0; }
   void post(std::move_only_function<void()> work) override { queue_.push_back(std::move(work)); }
+  void post_beside(std::move_only_function<void()> work) override { post(std::move(work)); }
   Clock& clock() override { return *this; }
   Disk& disk() override { std::abort(); }
   Net& net() override { std::abort(); }
@@ -38,7 +39,7 @@ class OneShard final : public Shard, public Clock, public Random {
 
   // Everything that can happen now.
   void settle() {
-    Running here(*this);
+    Running here(this);
     while (!queue_.empty()) {
       auto work = std::move(queue_.front());
       queue_.pop_front();
@@ -51,7 +52,7 @@ class OneShard final : public Shard, public Clock, public Random {
     while (timers_.next_due() <= until) {
       move_to(std::max(timers_.next_due(), now_));
       {
-        Running here(*this);
+        Running here(this);
         while (auto fire = timers_.take_due(now_)) fire();
       }
       settle();
@@ -63,7 +64,7 @@ class OneShard final : public Shard, public Clock, public Random {
   std::shared_ptr<std::optional<T>> begin(Task<T> task) {
     auto result = std::make_shared<std::optional<T>>();
     {
-      Running here(*this);
+      Running here(this);
       detach(keep(std::move(task), result));
     }
     settle();
@@ -78,7 +79,7 @@ class OneShard final : public Shard, public Clock, public Random {
   template <class Work>
   void run(Work work) {
     {
-      Running here(*this);
+      Running here(this);
       work();
     }
     settle();
