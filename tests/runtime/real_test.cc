@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <semaphore>
 #include <stdexcept>
 
 #include "runtime/gate.h"
@@ -36,6 +37,28 @@ int fate_of(const std::function<int()>& body) {
   return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
+TEST_CASE("a shard goes on while long work runs beside it") {
+  real::World world;
+  const auto main = [](real::World&) -> Task<int> {
+    std::binary_semaphore wanted(0);
+    Gate gate;
+    bool done = false;
+    const auto compute = [&]() -> Task<void> {
+      auto wait = [&wanted] { wanted.acquire(); };
+      co_await beside(std::move(wait));
+      done = true;
+    };
+    gate.spawn(compute());
+    for (int turn = 0; turn < 100; ++turn) co_await yield();
+    CHECK_FALSE(done);
+    wanted.release();
+    co_await gate.close();
+    CHECK(done);
+    co_return 0;
+  };
+  CHECK(world.run(main) == 0);
+}
+
 TEST_CASE("a world gives what its main returns or throws") {
   real::World world(2);
   const auto answer = [](real::World& w) -> Task<int> {
@@ -51,6 +74,29 @@ TEST_CASE("a world gives what its main returns or throws") {
     throw std::runtime_error("no main");
   };
   CHECK_THROWS_WITH(other.run(fail), "no main");
+}
+
+TEST_CASE("work beside the shards that asks for a shard is a bug that ends the process") {
+  const auto ask = []() -> Task<void> {
+    auto time = [] { return now(); };
+    co_await beside(std::move(time));
+  };
+  const int real_fate = fate_of([&] {
+    real::World world;
+    const auto main = [&](real::World&) -> Task<int> {
+      co_await ask();
+      co_return 0;
+    };
+    return world.run(main);
+  });
+  CHECK(real_fate == SIGABRT);
+  const int simulated_fate = fate_of([&] {
+    sim::World world(1);
+    sim::Node& node = world.add_node("n");
+    world.run(node, ask);
+    return 0;
+  });
+  CHECK(simulated_fate == SIGABRT);
 }
 
 TEST_CASE("a file that grows has blocks reserved ahead of it, and gives them back") {

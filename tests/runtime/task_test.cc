@@ -47,6 +47,39 @@ TEST_CASE("two hundred thousand tasks that are ready at once need no stack") {
   });
 }
 
+TEST_CASE("work beside the shards brings its result or its exception back to where it was asked for") {
+  in_each_world([](std::string) -> Task<void> {
+    Shard& home = Shard::current();
+    auto add = [] { return std::make_unique<int>(40 + 2); };
+    const std::unique_ptr<int> sum = co_await beside(std::move(add));
+    CHECK(*sum == 42);
+    CHECK(&Shard::current() == &home);
+    std::string error;
+    try {
+      auto fail = [] { throw std::runtime_error("as told"); };
+      co_await beside(std::move(fail));
+    } catch (const std::runtime_error& failed) {
+      error = failed.what();
+    }
+    CHECK(error == "as told");
+    CHECK(&Shard::current() == &home);
+  });
+}
+
+TEST_CASE("what many have running beside the shards all ends") {
+  in_each_world([](std::string) -> Task<void> {
+    std::vector<int> squares(200);
+    Gate gate;
+    const auto square = [&squares](int n) -> Task<void> {
+      auto work = [n] { return n * n; };
+      squares[static_cast<size_t>(n)] = co_await beside(std::move(work));
+    };
+    for (int n = 0; n < 200; ++n) gate.spawn(square(n));
+    co_await gate.close();
+    for (int n = 0; n < 200; ++n) CHECK(squares[static_cast<size_t>(n)] == n * n);
+  });
+}
+
 TEST_CASE("yielding lets what is queued run first") {
   in_each_world([](std::string) -> Task<void> {
     std::string order;

@@ -35,7 +35,7 @@ void SimShard::post(std::move_only_function<void()> work) {
 void SimShard::post_beside(std::move_only_function<void()> work) {
   if (dropping()) return;
   const auto some = [this] { return std::chrono::microseconds(random_.below(500)); };
-  timers_.add(node_.world().now() + some(), [this, work = std::move(work)]() mutable {
+  timers_.add(node_.world().now() + some(), [work = std::move(work)]() mutable {
     const Running nowhere(nullptr);
     work();
   });
