@@ -63,8 +63,13 @@ Task<void> Controller::start() {
            ") of a quorum of one");
   co_await register_broker();
   next_producer_ = producer_block_end_ = log_->image().next_producer_id();
+  const int64_t journal_bytes = broker_.config().number("millrace.journal.bytes");
+  if (broker_.durability() == log::Durability::durable && journal_bytes > 0) {
+    for (const auto& dir : storage_.dirs()) co_await dir->keep_journals(broker_.shards(), journal_bytes);
+  }
   co_await open_partitions();
   co_await publish();
+  co_await recover_journaled();
   for (const auto& dir : storage_.dirs()) {
     const log::LogDirectory* of = dir.get();
     auto collect = [this, of] { return positions(of); };
@@ -131,7 +136,7 @@ Task<void> Controller::register_broker() {
 Task<void> Controller::open_partitions() {
   co_await set_aside_strays();
   const auto has_records = [this](const replication::TopicImage& topic, PartitionId partition) {
-    return storage_.found(topic.name, partition) != nullptr;
+    return storage_.found(topic.name, partition) != nullptr || is_journaled(topic.id, partition);
   };
   replication::Records leads = replication::lead_all(log_->image(), broker_.id(), has_records);
   co_await append_all(std::move(leads));
@@ -158,7 +163,9 @@ Task<void> Controller::open_partitions() {
       const Uuid dir_id = Storage::id_of(*dir);
       if (dir_id != assigned) assignments.emplace_back(replication::assign_directory(*topic, id, dir_id));
       ++count;
-      if (found == nullptr) continue;
+      const bool journaled = is_journaled(topic->id, id);
+      if (found == nullptr && !journaled) continue;
+      if (journaled) journaled_.push_back({topic->id, id, dir});
       expected[&broker_.owner(topic->id, id)].push_back({topic->id, id, dir});
       ++on_disk;
     }
@@ -181,6 +188,26 @@ Task<void> Controller::open_partitions() {
   }
 }
 
+bool Controller::is_journaled(const TopicId& topic, PartitionId partition) const {
+  return std::ranges::any_of(storage_.dirs(), [&](const auto& dir) { return dir->journaled(topic, partition); });
+}
+
+// Before anybody is served: what only a journal holds must be in the logs before the journal begins anew.
+Task<void> Controller::recover_journaled() {
+  const std::vector<Partitions::Expected> journaled = std::exchange(journaled_, {});
+  std::set<const log::LogDirectory*> unfinished;
+  for (const Partitions::Expected& each : journaled) {
+    auto open = [this, &each]() -> Task<bool> {
+      co_return co_await broker_.partitions().open(each.topic, each.partition) != nullptr;
+    };
+    const bool opened = co_await on(broker_.owner(each.topic, each.partition), std::move(open));
+    if (!opened) unfinished.insert(each.dir);
+  }
+  for (const auto& dir : storage_.dirs()) {
+    if (!unfinished.contains(dir.get())) co_await dir->finish_recovery();
+  }
+}
+
 // Directories that the metadata does not know (any more) are kept, under a name that is never served.
 Task<void> Controller::set_aside_strays() {
   for (const auto& dir : storage_.dirs()) {
@@ -200,13 +227,14 @@ Task<Controller::Claim> Controller::claim(TopicPartition name, TopicId topic, lo
   Claim claim;
   if (dir.offline()) co_return claim;
   const std::optional<TopicId> id = co_await dir.topic_id_of(name);
-  claim.stray = id != topic;
-  if (claim.stray) {
+  // A crash may have left nothing of its directory, or not what tells whose it is, while the journal has its records.
+  const bool journaled = dir.journaled(topic, name.partition);
+  if (id != topic && (id || !journaled)) {
     co_await dir.set_aside_stray(name);
     log_warn(dir.warnings().back());
-  } else {
-    claim.state = dir.open_state(name);
+    claim.stray = !journaled;
   }
+  if (!claim.stray) claim.state = dir.open_state(name);
   co_return claim;
 }
 

@@ -89,6 +89,8 @@ class Controller {
   Task<void> register_broker();
   Task<void> open_partitions();
   Task<void> set_aside_strays();
+  bool is_journaled(const TopicId& topic, PartitionId partition) const;
+  Task<void> recover_journaled();
   Task<std::shared_ptr<Partition>> open_partition(TopicId topic, PartitionId partition, log::LogDirectory& dir);
   // Where a partition that is to be opened stands; nothing when it cannot be, or is a stray.
   struct Claim {
@@ -117,6 +119,7 @@ class Controller {
   Broker& broker_;
   Storage& storage_;
   std::unique_ptr<replication::MetadataLog> log_;
+  std::vector<Partitions::Expected> journaled_;  // of which a journal has something, until it is in the logs
   int64_t broker_epoch_ = -1;
   ProducerId next_producer_{0};
   ProducerId producer_block_end_{0};

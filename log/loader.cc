@@ -14,12 +14,14 @@ namespace {
 // A member for every piece of what is being found out; thrown away when the log is loaded.
 class Loader {
  public:
-  Loader(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state)
+  Loader(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state,
+         std::optional<Offset> journal_from)
       : disk_(disk),
         directory_(std::move(directory)),
         name_(std::move(name)),
         config_(std::move(config)),
-        state_(state) {}
+        state_(state),
+        journal_from_(journal_from) {}
 
   Task<LoadedLog> load();
 
@@ -42,6 +44,7 @@ class Loader {
   TopicPartition name_;
   LogConfig config_;
   OpenState state_;
+  std::optional<Offset> journal_from_;
   std::vector<DirectoryEntry> files_;
   LoadedLog log_;
 };
@@ -59,8 +62,9 @@ Task<LoadedLog> Loader::load() {
   co_await find_segments();
   co_await load_epochs();
   if (log_.segments.empty()) {
-    log_.start = log_.end = state_.start;
-    log_.segments.push_back(std::make_shared<Segment>(directory_, state_.start, now()));
+    log_.start = state_.start;
+    log_.end = std::min(state_.start, journal_from_.value_or(state_.start));
+    log_.segments.push_back(std::make_shared<Segment>(directory_, log_.end, now()));
     co_await remove_stray_snapshots();
   } else {
     log_.start = std::max(state_.start, log_.segments.front()->base());
@@ -77,7 +81,7 @@ Task<LoadedLog> Loader::load() {
       log_.names_unsynced = false;
     }
   }
-  if (log_.end < state_.start) {
+  if (log_.end < state_.start && !journal_from_) {
     log_.notes.push_back("Deleting all segments of " + directory_ + " because the log end offset " +
                          std::to_string(log_.end.value) + " is smaller than the log start offset " +
                          std::to_string(state_.start.value));
@@ -393,8 +397,9 @@ Task<void> rebuild_producers(Disk& disk, std::string directory, const std::vecto
   }
 }
 
-Task<LoadedLog> load_log(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state) {
-  Loader loader(disk, std::move(directory), std::move(name), std::move(config), state);
+Task<LoadedLog> load_log(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state,
+                         std::optional<Offset> journal_from) {
+  Loader loader(disk, std::move(directory), std::move(name), std::move(config), state, journal_from);
   LoadedLog log = co_await loader.load();
   co_return log;
 }

@@ -32,8 +32,10 @@ struct LoadedLog {
   std::vector<std::string> notes;  // what an operator should know
 };
 
-// Throws DiskError, or CorruptLog where Kafka would refuse to start.
-Task<LoadedLog> load_log(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state);
+// Throws DiskError, or CorruptLog where Kafka would refuse to start. With `journal_from`, what the files lack at their
+// end is appended afterwards, from a journal; what that has begins there.
+Task<LoadedLog> load_log(Disk& disk, std::string directory, TopicPartition name, LogConfig config, OpenState state,
+                         std::optional<Offset> journal_from = std::nullopt);
 
 // The producer state just before `end`: the newest usable snapshot, and the batches from there on.
 Task<void> rebuild_producers(Disk& disk, std::string directory, const std::vector<std::shared_ptr<Segment>>& segments,

@@ -4,9 +4,9 @@
 //                                 leader-epoch-checkpoint  partition.metadata
 //
 //   start <= written and durable <= end
-//     append() gives offsets and moves end at once; the bytes are in memory and readable below whatever limit the
-//     reader passes. written follows when the file has them, durable when a sync has covered them. Both only grow
-//     (truncation aside). Many appends share one write, and many waiters one sync (group commit).
+//     append() gives offsets and moves end at once; the bytes are in memory and readable below the reader's limit.
+//     written follows when the file has them, durable when a sync has covered them or the journal has them (journal.h).
+//     Both only grow (truncation aside). Many appends share one write, and many waiters one sync (group commit).
 //
 // A Log lives on one shard; only that shard may call it. After a DiskError from a write or a sync the log is failed():
 // nothing advances any more and every call answers kafka_storage_error. The owner takes the log directory offline.
@@ -120,8 +120,8 @@ class Log {
   virtual AppendResult append(Bytes records, LeaderEpoch epoch, bool client = true, size_t held = 0) = 0;
   // A follower's append: offsets and epochs are kept as they are.
   virtual AppendResult append_as_follower(Bytes records) = 0;
-  // Waits until `written`/`durable` is at least `end`; false past the deadline or when failed.
-  // Waiting for `durable` asks for a sync.
+  // Waits until `written`/`durable` is at least `end`; false past the deadline or when failed. What is durable counts
+  // as written. Waiting for `durable` asks for a sync where no journal makes it so.
   virtual Task<bool> wait_for(Offset end, Durability level, MonoTime deadline = never) = 0;
   virtual Task<void> flush() = 0;  // everything appended so far is durable afterwards; throws DiskError
 

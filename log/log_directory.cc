@@ -1,5 +1,6 @@
 #include "log/log_directory.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <unordered_set>
@@ -65,7 +66,10 @@ Task<void> LogDirectory::take() {
   for (const std::string& directory : unsynced) co_await disk_.sync_directory(directory);
 
   const std::optional<std::string> marker = co_await read_file(disk_, file(marker_file));
+  recovered_ = co_await RecoveredJournal::read(disk_, path_);
   if (marker) {
+    // We leave no journal beside a marker; another who has been here since says that the files are the whole truth.
+    co_await recovered_.remove(disk_);
     clean_shutdown_ = true;
     previous_broker_epoch_ = parse_clean_shutdown(*marker);
     co_await disk_.remove(file(marker_file));
@@ -140,10 +144,13 @@ Task<void> LogDirectory::find_partitions() {
   }
   if (!deleted.empty()) gate_.spawn(remove_later(std::move(deleted), after(std::chrono::minutes(1))));
   // What has no directory begins anew, whatever it once had.
+  // The files are to say so before it does: else a crash soon after would give it what is said of its predecessor.
   std::unordered_set<TopicPartition> found;
   for (const FoundPartition& partition : partitions_) found.insert(partition.name);
   for (Checkpoint* checkpoint : {&recovery_points_, &high_watermarks_, &starts_}) {
-    std::erase_if(checkpoint->offsets, [&](const auto& entry) { return !found.contains(entry.first); });
+    const size_t gone =
+        std::erase_if(checkpoint->offsets, [&](const auto& entry) { return !found.contains(entry.first); });
+    if (gone > 0) co_await checkpoint->write(*this);
   }
 }
 
@@ -179,8 +186,20 @@ Offset LogDirectory::high_watermark(const TopicPartition& name) const {
 
 Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId id, LogConfig config, OpenState state) {
   std::string directory = partition_path(name);
-  std::unique_ptr<Log> log = co_await Log::open(std::move(directory), std::move(name), id, std::move(config), state);
+  const std::optional<Offset> journal_from = recovered_.first(id, name.partition);
+  const TopicPartition told = name;
+  std::unique_ptr<Log> log =
+      co_await PartitionLog::open(std::move(directory), std::move(name), id, std::move(config), state, journal_from);
   watch(*log);
+  if (journal_from) co_await recover_tail(static_cast<PartitionLog&>(*log), id, told.partition);
+  if (log->end() < state.recovery_point) {
+    // After a truncation that a crash kept from being told. It would be believed once more has been appended.
+    auto lower = [this, told, end = log->end()]() -> Task<void> {
+      recovery_points_.set(told, end);
+      co_await recovery_points_.write(*this);
+    };
+    co_await on(home_, std::move(lower));
+  }
   co_return log;
 }
 
@@ -192,8 +211,70 @@ std::unique_ptr<Log> LogDirectory::create_log(TopicPartition name, TopicId id, L
 }
 
 void LogDirectory::watch(Log& log) {
-  static_cast<PartitionLog&>(log).on_failure(
+  PartitionLog& watched = static_cast<PartitionLog&>(log);
+  watched.on_failure(
       [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+  const auto journal = std::ranges::find(journals_, &Shard::current(), [](const auto& of) { return of.first; });
+  if (journal != journals_.end()) watched.join(*journal->second);
+}
+
+// --- journals ---
+
+// Afterwards the log's own files have everything.
+Task<void> LogDirectory::recover_tail(PartitionLog& log, TopicId id, PartitionId partition) {
+  std::exception_ptr error;
+  try {
+    co_await recovered_.replay(log, id, partition);
+    if (log.end() < log.start()) co_await log.delete_before(log.start());
+    co_await log.sync_files();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (!error) co_return;
+  try {
+    co_await log.close();
+  } catch (const DiskError&) {
+    // The first one is told.
+  }
+  std::rethrow_exception(error);
+}
+
+Task<void> LogDirectory::keep_journals(std::vector<Shard*> shards, int64_t bytes) {
+  for (Shard* shard : shards) {
+    auto make = [this, bytes]() -> Task<std::unique_ptr<Journal>> {
+      auto journal = std::make_unique<Journal>(path_, bytes);
+      journal->on_failure(
+          [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+      co_return journal;
+    };
+    std::unique_ptr<Journal> journal = co_await on(*shard, std::move(make));
+    journals_.emplace_back(shard, std::move(journal));
+  }
+}
+
+Task<void> LogDirectory::finish_recovery() {
+  co_await recovered_.remove(disk_);
+  for (const auto& [shard, journal] : journals_) {
+    auto begin = [&journal]() -> Task<void> {
+      journal->begin();
+      co_return;
+    };
+    co_await on(*shard, std::move(begin));
+  }
+}
+
+Task<void> LogDirectory::close_journals(bool remove) {
+  for (const auto& [shard, journal] : journals_) {
+    auto close = [&journal, remove]() -> Task<void> { co_await journal->close(remove); };
+    co_await on(*shard, std::move(close));
+  }
+  if (journals_.empty() || !remove) co_return;
+  const std::vector<DirectoryEntry> entries = co_await disk_.list(path_);
+  for (const DirectoryEntry& entry : entries) {
+    if (entry.is_directory || !entry.name.starts_with(journal_file_prefix)) continue;
+    co_await disk_.remove(file(entry.name));
+  }
+  co_await disk_.sync_directory(path_);
 }
 
 // --- checkpoints ---
@@ -340,7 +421,9 @@ Task<void> LogDirectory::close(int64_t broker_epoch, std::vector<PartitionPositi
   closing_ = true;
   closing_event_.notify();
   co_await gate_.close();
+  co_await close_journals(!offline_);
   if (!offline_) {
+    co_await recovered_.remove(disk_);
     co_await checkpoint(std::move(positions));
     std::string marker = format_clean_shutdown(broker_epoch);
     co_await write_exclusively(std::string(marker_file), std::move(marker));
@@ -353,6 +436,7 @@ Task<void> LogDirectory::abandon() {
   closing_ = true;
   closing_event_.notify();
   co_await gate_.close();
+  co_await close_journals(false);
   lock_.reset();
 }
 

@@ -1,12 +1,13 @@
 // LogDirectory: one entry of log.dirs. It knows whose it is, how it was left, and which partitions lie in it.
 //
 //   meta.properties  .lock  .kafka_cleanshutdown  recovery-point-offset-checkpoint  replication-offset-checkpoint
-//   log-start-offset-checkpoint  cleaner-offset-checkpoint  TOPIC-PARTITION/…
+//   log-start-offset-checkpoint  cleaner-offset-checkpoint  TOPIC-PARTITION/…  millrace-journal-SHARD-NUMBER
 //
 // It lives on one shard; its partitions may live on others. open_log() is called on the partition's shard, everything
 // else on the directory's own. Positions are handed in: who owns the partitions collects them.
 //
-//   open → (open_log per partition) → checkpoints every now and then → every log closed → close
+//   open → keep_journals → (open_log per partition) → finish_recovery
+//        → checkpoints every now and then → every log closed → close
 //
 // The clean-shutdown marker goes when the directory is opened and comes back only in close(): whatever lies between
 // makes the next start scan what was not synced.
@@ -19,6 +20,8 @@
 
 #include "log/checkpoint.h"
 #include "log/directory_name.h"
+#include "log/journal.h"
+#include "log/journal_recovery.h"
 #include "log/log.h"
 #include "log/meta_properties.h"
 #include "runtime/gate.h"
@@ -29,6 +32,8 @@ inline constexpr std::string_view metadata_topic = "__cluster_metadata";
 inline constexpr std::string_view recovery_file = "recovery-point-offset-checkpoint";
 inline constexpr std::string_view high_watermark_file = "replication-offset-checkpoint";
 inline constexpr std::string_view start_file = "log-start-offset-checkpoint";
+
+class PartitionLog;
 
 struct FoundPartition {
   TopicPartition name;
@@ -69,6 +74,13 @@ class LogDirectory {
   std::string partition_path(const TopicPartition& name) const;
   OpenState open_state(const TopicPartition& name) const;
   Offset high_watermark(const TopicPartition& name) const;  // as checkpointed; 0 when it was not
+  // Logs opened from here on share a journal with those of their shard, of at most `bytes` each.
+  Task<void> keep_journals(std::vector<Shard*> shards, int64_t bytes);
+  // Whether an unclean stop has left records of this partition that may not be in its files. It must be opened before
+  // finish_recovery, which forgets them.
+  bool journaled(const TopicId& topic, PartitionId partition) const { return recovered_.holds(topic, partition); }
+  Task<void> finish_recovery();
+
   // What partition.metadata says; nothing when there is none.
   Task<std::optional<TopicId>> topic_id_of(TopicPartition name);
   // Opens or creates the partition, on the calling shard, as open_state() has said on this one's. Its failure takes
@@ -116,6 +128,8 @@ class LogDirectory {
   Task<void> read_checkpoints();
   Task<OffsetCheckpoint> read_checkpoint(std::string name, std::string consequence);
   Task<void> find_partitions();
+  Task<void> recover_tail(PartitionLog& log, TopicId id, PartitionId partition);
+  Task<void> close_journals(bool remove);
   Task<std::string> rename_partition(TopicPartition name, DirectoryKind kind);
   Task<void> write_checkpoints();
   Task<void> write_exclusively(std::string name, std::string text);
@@ -137,6 +151,8 @@ class LogDirectory {
   Checkpoint recovery_points_{recovery_file};
   Checkpoint high_watermarks_{high_watermark_file};
   Checkpoint starts_{start_file};
+  RecoveredJournal recovered_;
+  std::vector<std::pair<Shard*, std::unique_ptr<Journal>>> journals_;
   bool offline_ = false;
   std::string failure_;
   bool closing_ = false;

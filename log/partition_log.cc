@@ -18,8 +18,13 @@ Task<void> write_topic_id(Disk& disk, std::string path, TopicId id) {
 
 Task<std::unique_ptr<Log>> Log::open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
                                      OpenState state) {
+  co_return co_await PartitionLog::open(std::move(directory), std::move(name), id, std::move(config), state, {});
+}
+
+Task<std::unique_ptr<Log>> PartitionLog::open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
+                                              OpenState state, std::optional<Offset> journal_from) {
   Disk& disk = Shard::current().disk();
-  LoadedLog loaded = co_await load_log(disk, directory, name, config, state);
+  LoadedLog loaded = co_await load_log(disk, directory, name, config, state, journal_from);
   if (!id.is_zero()) {
     const std::string path = directory + "/partition.metadata";
     const std::optional<std::string> present = co_await read_file(disk, path);
@@ -59,7 +64,10 @@ PartitionLog::PartitionLog(std::string directory, TopicPartition name, TopicId i
       start_(loaded.start),
       end_(loaded.end),
       written_(loaded.end),
+      synced_(loaded.end),
       durable_(loaded.end),
+      journaled_from_(loaded.end),
+      journaled_(loaded.end),
       on_disk_(loaded.on_disk),
       directory_unsynced_(loaded.names_unsynced),
       parent_unsynced_(loaded.names_unsynced),
@@ -187,14 +195,15 @@ void PartitionLog::put(RecordBatch batch, size_t held) {
     active.aborted.append({done->producer, done->first, done->last, done->last_stable});
     active.aborted_dirty = true;
   }
-  end_ = batch.next_offset();
+  const Offset from = std::exchange(end_, batch.next_offset());
+  if (seat_) hand_to_journal(from, batch);
   jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
   keep_in_tail(std::move(batch), held);
 }
 
 void PartitionLog::finish_append() {
   start_writer();
-  if (config_.flush_messages != INT64_MAX && end_ - durable_ >= config_.flush_messages) want_sync(end_);
+  if (config_.flush_messages != INT64_MAX && end_ - durable_ >= config_.flush_messages) want_durable(end_);
   if (config_.flush_interval.count() != INT64_MAX && !flush_planned_) {
     flush_planned_ = true;
     gate_.spawn(flush_later(clock_.now() + config_.flush_interval));
@@ -238,7 +247,7 @@ Task<void> PartitionLog::finish_segment(std::shared_ptr<Segment> segment, Offset
   co_await segment->write_indexes(disk_);
   // Recovery takes a gap between two segments for a loss, except in compacted logs, where it can be meant: there the
   // older segment must be whole before the newer one begins.
-  if (config_.cleanup_compact && durable_ < snapshot_at) {
+  if (config_.cleanup_compact && synced_ < snapshot_at) {
     std::shared_ptr<File> file = co_await segment->writable(disk_);
     co_await file->sync();
   }

@@ -3,6 +3,7 @@
 //   append() → tail in memory ─┬→ jobs, in order: writes, and what a roll leaves to do    (one writer at a time)
 //                              └→ readers of what is recent
 //   wait_for(durable) → sync of every file written so far                                (one at a time, for everybody)
+//   with a journal: append() hands the batch over, too, and what the journal says is durable without a sync
 //
 // All changes to memory happen at once; all changes to files go through the jobs in the same order. Only truncation
 // stops both and works alone. Nothing runs while nothing is asked for.
@@ -12,14 +13,18 @@
 #include <functional>
 #include <set>
 
+#include "log/journal.h"
 #include "log/loader.h"
 #include "log/validator.h"
 #include "runtime/gate.h"
 
 namespace millrace::log {
 
-class PartitionLog final : public Log {
+class PartitionLog final : public Log, private JournaledLog {
  public:
+  // As Log::open; with `journal_from` as load_log has it.
+  static Task<std::unique_ptr<Log>> open(std::string directory, TopicPartition name, TopicId id, LogConfig config,
+                                         OpenState state, std::optional<Offset> journal_from);
   PartitionLog(std::string directory, TopicPartition name, TopicId id, LogConfig config, LoadedLog loaded);
   // Must be closed before, unless the whole shard is dropped.
   ~PartitionLog() override;
@@ -64,6 +69,11 @@ class PartitionLog final : public Log {
   TopicId topic_id() const override { return id_; }
   const std::vector<std::string>& notes() const override { return notes_; }
 
+  // From now on what is appended goes into the journal, too.
+  void join(Journal& journal);
+  // Everything there is becomes durable in the log's own files. Throws DiskError.
+  Task<void> sync_files();
+
   // Called once, when a write or a sync has failed.
   void on_failure(std::function<void(const DiskError&)> call) { on_failure_ = std::move(call); }
 
@@ -96,6 +106,13 @@ class PartitionLog final : public Log {
   void evict_tail();
   void note_follower();
   void forget_tail(size_t bytes);
+  void hand_to_journal(Offset from, const protocol::RecordBatch& batch);
+  void journaled(Offset end) override;
+  void journal_failed(const DiskError& error) override { fail(error); }
+  Task<bool> sync_segments() override;
+  Task<bool> cut_journal(Offset at);
+  void want_durable(Offset end);
+  void note_durable();
   void want_sync(Offset end);
   Task<void> sync_while_wanted();
   Task<void> sync_once();
@@ -141,7 +158,14 @@ class PartitionLog final : public Log {
   Offset start_;
   Offset end_;
   Offset written_;
+  Offset synced_;  // the files, with a sync
   Offset durable_;
+
+  // Of what lies behind synced_, the journal has, or is getting, what lies between these two. That is worth something
+  // once synced_ has come to where it begins.
+  std::shared_ptr<Journal::Seat> seat_;
+  Offset journaled_from_;
+  Offset journaled_;  // up to here it has it
 
   struct Kept {
     protocol::RecordBatch batch;
@@ -166,6 +190,7 @@ class PartitionLog final : public Log {
 
   bool failed_ = false;
   bool closed_ = false;
+  int checkpoints_ = 0;  // sync_segments() under way
   std::vector<std::string> notes_;
   std::function<void(const DiskError&)> on_failure_;
   Event advanced_;

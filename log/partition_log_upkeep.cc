@@ -121,6 +121,8 @@ Task<void> PartitionLog::truncate(Offset end) {
     co_await restart_at(end);
     co_return;
   }
+  const bool cut = co_await cut_journal(end);
+  if (!cut || failed_ || closed_) co_return;
   check(!alone_);
   alone_ = true;
   co_await quiesce();
@@ -179,7 +181,10 @@ Task<void> PartitionLog::truncate(Offset end) {
     end_ = end;
     start_ = std::min(start_, end_);
     written_ = std::min(written_, end_);
+    synced_ = std::min(synced_, end_);
     durable_ = std::min(durable_, end_);
+    journaled_from_ = std::min(journaled_from_, end_);
+    journaled_ = std::min(journaled_, end_);
     while (!tail_.empty() && tail_.back().batch.last_offset() >= end_) {
       forget_tail(tail_.back().held);
       tail_.pop_back();
@@ -192,12 +197,15 @@ Task<void> PartitionLog::truncate(Offset end) {
   }
   ++truncations_;
   alone_ = false;
+  want_sync(journaled_from_);
   advanced_.notify();
   idle_.notify();
 }
 
 // Everything goes; the log begins anew, empty, at `start`.
 Task<void> PartitionLog::restart_at(Offset start) {
+  const bool cut = co_await cut_journal(Offset(0));
+  if (!cut || failed_ || closed_) co_return;
   check(!alone_);
   alone_ = true;
   co_await quiesce();
@@ -212,7 +220,8 @@ Task<void> PartitionLog::restart_at(Offset start) {
       forget_tail(tail_.back().held);
       tail_.pop_back();
     }
-    start_ = end_ = written_ = durable_ = start;
+    start_ = end_ = written_ = synced_ = durable_ = start;
+    journaled_from_ = journaled_ = start;
     producers_.clear();
     epochs_dirty_ |= epochs_.clear();
     for (auto segment = old.rbegin(); segment != old.rend(); ++segment) {
@@ -237,7 +246,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
 // --- checkpoints and the end ---
 
 Task<Offset> PartitionLog::recovery_point() {
-  const Offset point = durable_;
+  const Offset point = synced_;
   if (failed_ || closed_ || alone_ || !on_disk_) co_return point;
   std::vector<std::shared_ptr<Segment>> dirty;
   for (const auto& segment : segments_) {
@@ -291,7 +300,9 @@ Task<void> PartitionLog::close() {
     }
   }
   if (failure) fail(*failure);
+  if (seat_) seat_->leave();
   advanced_.notify();
+  while (checkpoints_ > 0) co_await idle_.wait();
   co_await gate_.close();
   for (const auto& segment : segments_) segment->release();
   used_.clear();

@@ -116,8 +116,13 @@ void PartitionLog::forget_tail(size_t bytes) {
 
 // --- syncing ---
 
+void PartitionLog::want_durable(Offset end) {
+  if (end <= durable_) return;
+  want_sync(seat_ ? std::min(end, journaled_from_) : end);
+}
+
 void PartitionLog::want_sync(Offset end) {
-  if (failed_ || end <= durable_) return;
+  if (failed_ || end <= synced_) return;
   sync_wanted_.insert(end);
   if (syncing_) return;
   syncing_ = true;
@@ -127,13 +132,15 @@ void PartitionLog::want_sync(Offset end) {
 Task<void> PartitionLog::sync_while_wanted() {
   try {
     while (!failed_ && !sync_wanted_.empty()) {
+      sync_wanted_.erase(sync_wanted_.upper_bound(end_), sync_wanted_.end());  // truncated away
+      if (sync_wanted_.empty()) break;
       // A sync is worth its price once somebody's bytes are all in the file; it covers everybody else's so far.
       if (*sync_wanted_.begin() > written_) {
         co_await advanced_.wait();
         continue;
       }
       co_await sync_once();
-      sync_wanted_.erase(sync_wanted_.begin(), sync_wanted_.upper_bound(durable_));
+      sync_wanted_.erase(sync_wanted_.begin(), sync_wanted_.upper_bound(synced_));
     }
   } catch (const DiskError& error) {
     fail(error);
@@ -144,6 +151,7 @@ Task<void> PartitionLog::sync_while_wanted() {
 
 Task<void> PartitionLog::sync_once() {
   const Offset covered = written_;
+  const uint64_t truncations = truncations_;
   const std::vector<std::shared_ptr<Segment>> segments = std::exchange(unsynced_, {});
   const bool sync_directory = std::exchange(directory_unsynced_, false);
   const bool sync_parent = std::exchange(parent_unsynced_, false);
@@ -155,23 +163,29 @@ Task<void> PartitionLog::sync_once() {
   }
   if (sync_directory) co_await disk_.sync_directory(directory_);
   if (sync_parent) co_await disk_.sync_directory(directory_.substr(0, directory_.find_last_of('/')));
-  if (failed_) co_return;
-  durable_ = std::max(durable_, covered);
+  if (failed_ || truncations != truncations_) co_return;
+  synced_ = std::max(synced_, covered);
+  note_durable();
   advanced_.notify();
 }
 
+void PartitionLog::note_durable() {
+  durable_ = std::max(durable_, synced_);
+  if (seat_ && synced_ >= journaled_from_) durable_ = std::max(durable_, journaled_);
+}
+
 Task<bool> PartitionLog::wait_for(Offset end, Durability level, MonoTime deadline) {
+  const auto reached = [this, level] { return level == Durability::durable ? durable_ : std::max(written_, durable_); };
   Offset asked(-1);
   while (!failed_) {
-    const Offset reached = level == Durability::durable ? durable_ : written_;
-    if (reached >= end) co_return true;
+    if (reached() >= end) co_return true;
     const Offset there_is = std::min(end, end_);
     if (level == Durability::durable && asked < there_is) {
       asked = there_is;
-      want_sync(there_is);
+      want_durable(there_is);
     }
     const bool notified = co_await advanced_.wait(deadline);
-    if (!notified) co_return (level == Durability::durable ? durable_ : written_) >= end;
+    if (!notified) co_return reached() >= end;
   }
   co_return false;
 }
@@ -188,17 +202,73 @@ Task<void> PartitionLog::flush_later(MonoTime due) {
     if (closing) break;
   }
   flush_planned_ = false;
-  if (!closed_ && end_ > durable_) want_sync(end_);
+  if (!closed_ && end_ > durable_) want_durable(end_);
 }
 
 void PartitionLog::fail(const DiskError& error) {
   if (failed_) return;
   failed_ = true;
   notes_.push_back(error.what());
+  if (seat_) seat_->fail(error);
   if (on_failure_) on_failure_(error);
   advanced_.notify();
   idle_.notify();
   closing_.notify();
+}
+
+// --- the journal ---
+
+void PartitionLog::join(Journal& journal) {
+  check(!seat_);
+  seat_ = journal.join(*this, id_, name_.partition);
+  journaled_from_ = journaled_ = end_;
+}
+
+void PartitionLog::hand_to_journal(Offset from, const RecordBatch& batch) {
+  const LeaderEpoch epoch = batch.is_legacy() ? LeaderEpoch(-1) : batch.leader_epoch();
+  if (seat_->append(from, end_, epoch, batch.bytes())) return;
+  // What the journal gets next counts from here, once the files are synced up to here.
+  journaled_from_ = end_;
+  want_sync(end_);
+}
+
+void PartitionLog::journaled(Offset end) {
+  journaled_ = std::max(journaled_, end);
+  const Offset before = durable_;
+  note_durable();
+  if (durable_ != before) advanced_.notify();
+}
+
+Task<void> PartitionLog::sync_files() {
+  while (!failed_ && synced_ < end_) {
+    want_sync(end_);
+    co_await advanced_.wait();
+  }
+  if (!failed_ && (directory_unsynced_ || parent_unsynced_)) co_await sync_once();
+  if (failed_) throw DiskError("the log in " + directory_ + " has failed", 0);
+}
+
+Task<bool> PartitionLog::sync_segments() {
+  ++checkpoints_;
+  const Offset wanted = end_;
+  while (!failed_ && synced_ < std::min(wanted, end_)) {
+    if (alone_) {
+      co_await idle_.wait();
+    } else {
+      want_sync(std::min(wanted, end_));
+      co_await advanced_.wait();
+    }
+  }
+  --checkpoints_;
+  idle_.notify();
+  co_return !failed_;
+}
+
+// Before the files are touched, so that what goes cannot come back from the journal.
+Task<bool> PartitionLog::cut_journal(Offset at) {
+  if (!seat_) co_return true;
+  const bool cut = co_await seat_->cut(at);
+  co_return cut;
 }
 
 // --- keeping the order ---

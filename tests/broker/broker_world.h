@@ -30,6 +30,7 @@ inline Properties test_properties() {
           {"controller.listener.names", "CONTROLLER"},
           {"controller.quorum.voters", "1@localhost:9093"},
           {"log.dirs", "/data"},
+          {"millrace.journal.bytes", "262144"},  // small, so that its files are used again and again
           {"offsets.topic.replication.factor", "1"},
           {"offsets.topic.num.partitions", "2"},
           {"group.initial.rebalance.delay.ms", "0"}};

@@ -32,6 +32,9 @@ class SimDisk final : public Disk {
   // --- for tests ---
   void inject(DiskFault fault) { faults_.push_back(std::move(fault)); }
   void clear_faults() { faults_.clear(); }
+  // Syncs, and durable writes of blocks, of any path that contains it succeed without making anything durable: what a
+  // program that forgets them does.
+  void lie_about_syncs(std::string path) { lies_ = std::move(path); }
   void set_capacity(int64_t bytes) { capacity_ = bytes; }
   void set_sync_time(Duration least, Duration most);
   void set_call_time(Duration most) { call_time_ = most; }
@@ -63,6 +66,7 @@ class SimDisk final : public Disk {
   friend class SimBlockFile;
 
   void fail_if_told(DiskCall call, const char* doing, const std::string& path);
+  bool lies_about(const std::string& path) const { return lies_ && path.find(*lies_) != std::string::npos; }
   int told_error(DiskCall call, const std::string& path);
   Task<void> take_time();
   Task<void> take_sync_time();
@@ -70,6 +74,7 @@ class SimDisk final : public Disk {
   SeededRandom random_;
   FileSystem files_;
   std::vector<DiskFault> faults_;
+  std::optional<std::string> lies_;
   std::vector<std::shared_ptr<Inode>> locked_;
   int64_t capacity_ = INT64_MAX;
   int64_t syncs_ = 0;
