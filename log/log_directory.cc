@@ -190,30 +190,31 @@ Task<std::unique_ptr<Log>> LogDirectory::open_log(TopicPartition name, TopicId i
   const TopicPartition told = name;
   std::unique_ptr<Log> log =
       co_await PartitionLog::open(std::move(directory), std::move(name), id, std::move(config), state, journal_from);
-  watch(*log);
+  watch(*log, told);
   if (journal_from) co_await recover_tail(static_cast<PartitionLog&>(*log), id, told.partition);
   if (log->end() < state.recovery_point) {
-    // After a truncation that a crash kept from being told. It would be believed once more has been appended.
-    auto lower = [this, told, end = log->end()]() -> Task<void> {
-      recovery_points_.set(told, end);
-      co_await recovery_points_.write(*this);
-    };
-    co_await on(home_, std::move(lower));
+    // It would be believed once more has been appended.
+    auto tell = [this, &told, end = log->end()] { return tell_truncation(told, end); };
+    co_await on(home_, std::move(tell));
   }
   co_return log;
 }
 
 std::unique_ptr<Log> LogDirectory::create_log(TopicPartition name, TopicId id, LogConfig config) {
   std::string directory = partition_path(name);
-  std::unique_ptr<Log> log = Log::create(std::move(directory), std::move(name), id, std::move(config));
-  watch(*log);
+  std::unique_ptr<Log> log = Log::create(std::move(directory), name, id, std::move(config));
+  watch(*log, name);
   return log;
 }
 
-void LogDirectory::watch(Log& log) {
+void LogDirectory::watch(Log& log, const TopicPartition& name) {
   PartitionLog& watched = static_cast<PartitionLog&>(log);
   watched.on_failure(
       [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+  watched.on_truncation([this, name](Offset end) {
+    auto tell = [this, name, end] { return tell_truncation(name, end); };
+    return on(home_, std::move(tell));
+  });
   const auto journal = std::ranges::find(journals_, &Shard::current(), [](const auto& of) { return of.first; });
   if (journal != journals_.end()) watched.join(*journal->second);
 }
@@ -320,8 +321,19 @@ Task<void> LogDirectory::write_checkpoints() {
   co_await high_watermarks_.write(*this);
 }
 
+// Afterwards the files do not say of the log that it goes further.
+Task<void> LogDirectory::tell_truncation(TopicPartition name, Offset end) {
+  outdated_.insert(name);
+  for (Checkpoint* checkpoint : {&recovery_points_, &starts_}) {
+    const auto said = checkpoint->offsets.find(name);
+    if (said != checkpoint->offsets.end() && said->second > end) checkpoint->set(name, end);
+    co_await checkpoint->write(*this);
+  }
+}
+
 Task<void> LogDirectory::checkpoint(std::vector<PartitionPositions> positions) {
   for (const PartitionPositions& p : positions) {
+    if (outdated_.contains(p.name)) continue;
     recovery_points_.set(p.name, p.recovery_point);
     high_watermarks_.set(p.name, p.high_watermark);
     if (p.start_moved) {
@@ -334,7 +346,9 @@ Task<void> LogDirectory::checkpoint(std::vector<PartitionPositions> positions) {
 }
 
 Task<void> LogDirectory::checkpoint_high_watermarks(std::vector<PartitionPositions> positions) {
-  for (const PartitionPositions& p : positions) high_watermarks_.set(p.name, p.high_watermark);
+  for (const PartitionPositions& p : positions) {
+    if (!outdated_.contains(p.name)) high_watermarks_.set(p.name, p.high_watermark);
+  }
   co_await high_watermarks_.write(*this);
 }
 
@@ -350,6 +364,7 @@ Task<void> LogDirectory::checkpoint_now_and_then(Collect collect, Millis every, 
     if (closing_ || offline_) break;
     if (now() < due) continue;
     try {
+      outdated_.clear();
       std::vector<PartitionPositions> positions = co_await collect();
       if (closing_ || offline_) break;
       if (now() >= next_full) {
@@ -367,6 +382,7 @@ Task<void> LogDirectory::checkpoint_now_and_then(Collect collect, Millis every, 
 // --- partitions that go ---
 
 Task<std::string> LogDirectory::rename_partition(TopicPartition name, DirectoryKind kind) {
+  outdated_.insert(name);
   recovery_points_.erase(name);
   high_watermarks_.erase(name);
   starts_.erase(name);
@@ -424,6 +440,7 @@ Task<void> LogDirectory::close(int64_t broker_epoch, std::vector<PartitionPositi
   co_await close_journals(!offline_);
   if (!offline_) {
     co_await recovered_.remove(disk_);
+    outdated_.clear();
     co_await checkpoint(std::move(positions));
     std::string marker = format_clean_shutdown(broker_epoch);
     co_await write_exclusively(std::string(marker_file), std::move(marker));

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -135,7 +136,8 @@ class LogDirectory {
   Task<void> write_exclusively(std::string name, std::string text);
   Task<void> remove_later(std::vector<std::string> paths, MonoTime due);
   Task<void> checkpoint_now_and_then(Collect collect, Millis every, Millis high_watermarks_every);
-  void watch(Log& log);
+  void watch(Log& log, const TopicPartition& name);
+  Task<void> tell_truncation(TopicPartition name, Offset end);
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
 
   Disk& disk_;
@@ -151,6 +153,7 @@ class LogDirectory {
   Checkpoint recovery_points_{recovery_file};
   Checkpoint high_watermarks_{high_watermark_file};
   Checkpoint starts_{start_file};
+  std::set<TopicPartition> outdated_;  // truncated or gone: what a collection under way says of them is not so any more
   RecoveredJournal recovered_;
   std::vector<std::pair<Shard*, std::unique_ptr<Journal>>> journals_;
   bool offline_ = false;

@@ -76,6 +76,8 @@ class PartitionLog final : public Log, private JournaledLog {
 
   // Called once, when a write or a sync has failed.
   void on_failure(std::function<void(const DiskError&)> call) { on_failure_ = std::move(call); }
+  // Called before the log is made to end at `end`: nobody may take it to go further after a crash.
+  void on_truncation(std::function<Task<void>(Offset end)> call) { on_truncation_ = std::move(call); }
 
   const std::vector<std::shared_ptr<Segment>>& segments() const { return segments_; }
 
@@ -110,7 +112,7 @@ class PartitionLog final : public Log, private JournaledLog {
   void journaled(Offset end) override;
   void journal_failed(const DiskError& error) override { fail(error); }
   Task<bool> sync_segments() override;
-  Task<bool> cut_journal(Offset at);
+  Task<bool> announce_truncation(Offset end, Offset cut);
   void want_durable(Offset end);
   void note_durable();
   void want_sync(Offset end);
@@ -193,6 +195,7 @@ class PartitionLog final : public Log, private JournaledLog {
   int checkpoints_ = 0;  // sync_segments() under way
   std::vector<std::string> notes_;
   std::function<void(const DiskError&)> on_failure_;
+  std::function<Task<void>(Offset)> on_truncation_;
   Event advanced_;
   Event idle_;     // a job or a sync has ended
   Event closing_;  // background waits end

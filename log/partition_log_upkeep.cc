@@ -121,8 +121,8 @@ Task<void> PartitionLog::truncate(Offset end) {
     co_await restart_at(end);
     co_return;
   }
-  const bool cut = co_await cut_journal(end);
-  if (!cut || failed_ || closed_) co_return;
+  const bool announced = co_await announce_truncation(end, end);
+  if (!announced) co_return;
   check(!alone_);
   alone_ = true;
   co_await quiesce();
@@ -204,8 +204,8 @@ Task<void> PartitionLog::truncate(Offset end) {
 
 // Everything goes; the log begins anew, empty, at `start`.
 Task<void> PartitionLog::restart_at(Offset start) {
-  const bool cut = co_await cut_journal(Offset(0));
-  if (!cut || failed_ || closed_) co_return;
+  const bool announced = co_await announce_truncation(start, Offset(0));
+  if (!announced) co_return;
   check(!alone_);
   alone_ = true;
   co_await quiesce();

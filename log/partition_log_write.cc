@@ -264,11 +264,16 @@ Task<bool> PartitionLog::sync_segments() {
   co_return !failed_;
 }
 
-// Before the files are touched, so that what goes cannot come back from the journal.
-Task<bool> PartitionLog::cut_journal(Offset at) {
-  if (!seat_) co_return true;
-  const bool cut = co_await seat_->cut(at);
-  co_return cut;
+// Before the files are touched, so that what goes cannot come back from the journal, nor be taken for synced. False:
+// nothing may be touched.
+Task<bool> PartitionLog::announce_truncation(Offset end, Offset cut) {
+  try {
+    if (on_truncation_) co_await on_truncation_(end);
+    if (seat_) co_await seat_->cut(cut);
+  } catch (const DiskError& error) {
+    fail(error);
+  }
+  co_return !failed_ && !closed_;
 }
 
 // --- keeping the order ---
