@@ -17,6 +17,9 @@ constexpr size_t zeros_per_write = 256 << 10;  // groups wait behind them
 constexpr size_t least_memory = 16 << 10;
 constexpr int logs_synced_at_once = 4;
 constexpr auto grow_again_after = std::chrono::seconds(10);
+// Who looks at a segment file of a running broker expects what was acknowledged a moment ago.
+constexpr auto longest_put_off = std::chrono::milliseconds(250);
+constexpr size_t most_put_off = 64 << 20;
 
 }  // namespace
 
@@ -365,6 +368,49 @@ Task<bool> Journal::sync_logs(std::vector<std::shared_ptr<Seat>> seats) {
   co_return good;
 }
 
+// --- what the logs' files lack ---
+
+void Journal::Seat::put_off(size_t bytes) {
+  Journal& journal = *journal_;
+  if (put_off_ == 0) {
+    put_off_since_ = Shard::current().clock().now();
+    journal.put_off_.push_back({shared_from_this(), put_off_since_});
+  }
+  put_off_ += bytes;
+  journal.put_off_bytes_ += bytes;
+  if (journal.put_off_bytes_ > most_put_off) journal.put_off_too_much_.notify();
+  if (journal.watching_) return;
+  journal.watching_ = true;
+  journal.gate_.spawn(journal.write_what_was_put_off());
+}
+
+void Journal::Seat::writes() { journal_->put_off_bytes_ -= std::exchange(put_off_, 0); }
+
+void Journal::Seat::leave() {
+  writes();
+  log_ = nullptr;
+}
+
+Task<void> Journal::write_what_was_put_off() {
+  while (!put_off_.empty() && !failed_ && !closing_) {
+    const PutOff& oldest = put_off_.front();
+    if (oldest.seat->put_off_ == 0 || oldest.seat->put_off_since_ != oldest.since) {
+      put_off_.pop_front();
+      continue;
+    }
+    const MonoTime due = oldest.since + longest_put_off;
+    if (put_off_bytes_ <= most_put_off && Shard::current().clock().now() < due) {
+      co_await put_off_too_much_.wait(due);
+      continue;
+    }
+    const std::shared_ptr<Seat> seat = oldest.seat;
+    put_off_.pop_front();
+    seat->writes();
+    seat->log_->write_segments();
+  }
+  watching_ = false;
+}
+
 // --- the end ---
 
 void Journal::fail(const DiskError& error) {
@@ -378,12 +424,15 @@ void Journal::fail(const DiskError& error) {
   }
   if (on_failure_) on_failure_(error);
   changed_.notify();
+  put_off_too_much_.notify();
 }
 
 Task<void> Journal::close(bool remove) {
   closing_ = true;
   changed_.notify();
+  put_off_too_much_.notify();
   co_await gate_.close();
+  put_off_.clear();
   std::vector<std::shared_ptr<Extent>> written_in_order(std::exchange(free_, {}));
   std::ranges::move(full_, std::back_inserter(written_in_order));
   if (current_) written_in_order.push_back(std::exchange(current_, nullptr));

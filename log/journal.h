@@ -1,7 +1,7 @@
 // Journal: what makes many partitions' appends durable with one write. One per shard and log directory.
 //
 //   append() of any log → the group of this turn ─→ extent, in the order of their numbers, a few under way at once
-//        the logs' segment files follow in their own time, unsynced
+//        the logs' segment files follow in large writes, a moment later, unsynced
 //   extents in use ─→ checkpoint: every log that has bytes in them syncs its files; then they are used again
 //
 //   <log.dir>/millrace-journal-SHARD-NUMBER        plain files, which Kafka ignores; see journal_format.h
@@ -35,6 +35,8 @@ class JournaledLog {
   virtual void journal_failed(const DiskError& error) = 0;
   // Everything it has handed over so far is in its files and synced afterwards; false when it has failed.
   virtual Task<bool> sync_segments() = 0;
+  // It is to write what it has put off.
+  virtual void write_segments() = 0;
 };
 
 class Journal {
@@ -46,8 +48,13 @@ class Journal {
     bool append(Offset from, Offset end, LeaderEpoch epoch, const Bytes& batch);
     // What was handed over at or behind `at` is no more: durable when it returns true. False when the journal failed.
     Task<bool> cut(Offset at);
+    // The log has these bytes in memory and the journal, and leaves it to the journal to say when they are written to
+    // its files: few and large writes cost less.
+    void put_off(size_t bytes);
+    // All of that is being written.
+    void writes();
     // The log is closed, its files are synced.
-    void leave() { log_ = nullptr; }
+    void leave();
     void fail(const DiskError& error);
 
    private:
@@ -61,6 +68,8 @@ class Journal {
     uint64_t extent_ = 0;      // the last use of an extent it has bytes in
     uint64_t group_ = 0;       // the last one built with bytes of it …
     size_t place_in_it_ = 0;   // … and where in its list
+    size_t put_off_ = 0;
+    MonoTime put_off_since_{};
   };
 
   // `bytes`: the most disk it may take.
@@ -105,6 +114,7 @@ class Journal {
   void checkpoint_if_due();
   Task<void> checkpoint();
   Task<bool> sync_logs(std::vector<std::shared_ptr<Seat>> seats);
+  Task<void> write_what_was_put_off();
   void fail(const DiskError& error);
 
   Disk& disk_;
@@ -140,6 +150,15 @@ class Journal {
   uint64_t announced_ = 0;                        // … as a durable group says
   bool announcing_ = false;
   std::vector<BlockMemory> spare_memory_;
+
+  struct PutOff {
+    std::shared_ptr<Seat> seat;
+    MonoTime since;
+  };
+  std::deque<PutOff> put_off_;  // the oldest first; some have been written since
+  size_t put_off_bytes_ = 0;
+  bool watching_ = false;
+  Event put_off_too_much_;
 
   std::function<void(const DiskError&)> on_failure_;
   Event changed_;  // a group has ended, an extent is there, a cut is durable, or all is over

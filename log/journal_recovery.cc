@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "log/journal.h"
+#include "protocol/record_batch.h"
 
 namespace millrace::log {
 
@@ -15,6 +16,14 @@ constexpr int64_t largest_extent = int64_t{4} << 30;
 std::string shard_of(const std::string& name) {
   const std::string rest = name.substr(journal_file_prefix.size());
   return rest.substr(0, rest.find('-'));
+}
+
+// Where a log ends that these bytes, one batch, are put at the end of; nothing when they are anything else.
+std::optional<Offset> end_of(const Bytes& bytes) {
+  protocol::BatchIterator batches(bytes);
+  const std::optional<protocol::RecordBatch> batch = batches.next();
+  if (!batch || batch->size() != bytes.size()) return std::nullopt;
+  return batch->next_offset();
 }
 
 }  // namespace
@@ -102,8 +111,11 @@ Task<int> RecoveredJournal::replay(Log& log, TopicId topic, PartitionId partitio
     std::vector<std::byte> bytes(frame.size);
     const size_t got = co_await file->read(frame.position, bytes);
     bytes.resize(got);
-    const AppendResult result = log.append_as_follower(Bytes::take(std::move(bytes)));
-    if (result.error != ErrorCode::none || log.end() != frame.end) break;
+    Bytes batch = Bytes::take(std::move(bytes));
+    // The offset is not in the batch's own checksum.
+    if (end_of(batch) != frame.end) break;
+    const AppendResult result = log.append_as_follower(std::move(batch));
+    if (result.error != ErrorCode::none) break;
     ++appended;
     unwritten += frame.size;
     if (unwritten < bytes_in_memory) continue;

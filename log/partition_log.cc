@@ -197,12 +197,13 @@ void PartitionLog::put(RecordBatch batch, size_t held) {
   }
   const Offset from = std::exchange(end_, batch.next_offset());
   if (seat_) hand_to_journal(from, batch);
+  unwritten_ += batch.size();
   jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
   keep_in_tail(std::move(batch), held);
 }
 
 void PartitionLog::finish_append() {
-  start_writer();
+  write_or_put_off();
   if (config_.flush_messages != INT64_MAX && end_ - durable_ >= config_.flush_messages) want_durable(end_);
   if (config_.flush_interval.count() != INT64_MAX && !flush_planned_) {
     flush_planned_ = true;

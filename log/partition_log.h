@@ -3,7 +3,8 @@
 //   append() → tail in memory ─┬→ jobs, in order: writes, and what a roll leaves to do    (one writer at a time)
 //                              └→ readers of what is recent
 //   wait_for(durable) → sync of every file written so far                                (one at a time, for everybody)
-//   with a journal: append() hands the batch over, too, and what the journal says is durable without a sync
+//   with a journal: append() hands the batch over, too, and what the journal says is durable without a sync;
+//                   the writes to the files then wait until they are large, or somebody wants them
 //
 // All changes to memory happen at once; all changes to files go through the jobs in the same order. Only truncation
 // stops both and works alone. Nothing runs while nothing is asked for.
@@ -101,6 +102,9 @@ class PartitionLog final : public Log, private JournaledLog {
 
   Task<void> make_directory();
   void give_back_file();
+  bool may_put_off() const;
+  void write_or_put_off();
+  void put_off();
   void start_writer();
   Task<void> write_jobs();
   Task<void> write_some();
@@ -112,6 +116,7 @@ class PartitionLog final : public Log, private JournaledLog {
   void journaled(Offset end) override;
   void journal_failed(const DiskError& error) override { fail(error); }
   Task<bool> sync_segments() override;
+  void write_segments() override { start_writer(); }
   Task<bool> announce_truncation(Offset end, Offset cut);
   void want_durable(Offset end);
   void note_durable();
@@ -179,6 +184,9 @@ class PartitionLog final : public Log, private JournaledLog {
   std::vector<std::shared_ptr<Segment>> used_;  // closed segments with open files, the latest last
 
   std::deque<Job> jobs_;
+  size_t unwritten_ = 0;     // bytes that jobs will write
+  size_t put_off_ = 0;       // of these, told to the journal
+  Offset write_wanted_{-1};  // what lies below is not put off
   bool writing_ = false;
   bool syncing_ = false;
   bool alone_ = false;  // truncation works on the files; nothing may be appended

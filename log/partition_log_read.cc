@@ -60,7 +60,7 @@ bool PartitionLog::read_tail(Offset from, size_t max_bytes, Offset limit, bool a
 Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room,
                                                      Offset limit, bool at_least_one) {
   Piece piece;
-  if (segment->empty()) co_return piece;
+  if (segment->empty() || !segment->on_disk) co_return piece;  // the tail has all of it
   if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
   int64_t position = segment->offsets.lookup(from);
   std::shared_ptr<File> file = co_await segment->readable(disk_);

@@ -185,6 +185,7 @@ Task<void> PartitionLog::truncate(Offset end) {
     durable_ = std::min(durable_, end_);
     journaled_from_ = std::min(journaled_from_, end_);
     journaled_ = std::min(journaled_, end_);
+    write_wanted_ = std::min(write_wanted_, end_);
     while (!tail_.empty() && tail_.back().batch.last_offset() >= end_) {
       forget_tail(tail_.back().held);
       tail_.pop_back();
@@ -221,7 +222,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
       tail_.pop_back();
     }
     start_ = end_ = written_ = synced_ = durable_ = start;
-    journaled_from_ = journaled_ = start;
+    journaled_from_ = journaled_ = write_wanted_ = start;
     producers_.clear();
     epochs_dirty_ |= epochs_.clear();
     for (auto segment = old.rbegin(); segment != old.rend(); ++segment) {

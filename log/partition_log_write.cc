@@ -16,6 +16,7 @@ constexpr int64_t tail_budget_of_all = 128 << 20;  // above it a log keeps nothi
 constexpr size_t parts_per_write = 256;
 constexpr int most_open_files = 4096;
 constexpr size_t bytes_per_write = 8 << 20;
+constexpr size_t worth_a_write = 1 << 20;  // where the journal allows it to wait
 
 std::atomic<int64_t> tail_bytes_of_all = 0;
 
@@ -25,9 +26,33 @@ int64_t tail_memory() { return tail_bytes_of_all.load(std::memory_order_relaxed)
 
 // --- the writer ---
 
+// Whether all that waits to be written is batches that the journal has, or is getting, and too little to be worth a
+// write by itself. (What else waits for its turn comes to the front once what is wanted has been written.)
+bool PartitionLog::may_put_off() const {
+  return seat_ && !closed_ && write_wanted_ <= written_ && journaled_from_ <= written_ && unwritten_ < worth_a_write &&
+         !jobs_.empty() && !jobs_.front().work;
+}
+
+void PartitionLog::write_or_put_off() {
+  if (!may_put_off()) {
+    start_writer();
+  } else if (!writing_) {
+    put_off();
+  }
+}
+
+void PartitionLog::put_off() {
+  seat_->put_off(unwritten_ - put_off_);
+  put_off_ = unwritten_;
+}
+
+// Everything there is so far gets written.
 void PartitionLog::start_writer() {
-  if (writing_ || failed_ || jobs_.empty()) return;
+  if (failed_ || jobs_.empty()) return;
+  write_wanted_ = end_;
+  if (writing_) return;
   writing_ = true;
+  if (std::exchange(put_off_, 0) > 0) seat_->writes();
   gate_.spawn(write_jobs());
 }
 
@@ -36,7 +61,7 @@ Task<void> PartitionLog::write_jobs() {
   co_await yield();
   try {
     if (!on_disk_) co_await make_directory();
-    while (!jobs_.empty() && !failed_) {
+    while (!jobs_.empty() && !failed_ && !may_put_off()) {
       if (jobs_.front().work) {
         const Job job = std::move(jobs_.front());
         jobs_.pop_front();
@@ -50,6 +75,7 @@ Task<void> PartitionLog::write_jobs() {
     fail(error);
   }
   writing_ = false;
+  if (!failed_ && may_put_off()) put_off();
   give_back_file();
   idle_.notify();
 }
@@ -76,6 +102,7 @@ Task<void> PartitionLog::write_some() {
     parts.push_back(std::move(jobs_.front().bytes));
     jobs_.pop_front();
   }
+  unwritten_ -= bytes;
   co_await file->write(position, std::move(parts));
   if (failed_) co_return;
   // Only now: a sync that began during the write does not cover it.
@@ -123,6 +150,7 @@ void PartitionLog::want_durable(Offset end) {
 
 void PartitionLog::want_sync(Offset end) {
   if (failed_ || end <= synced_) return;
+  if (written_ < end) start_writer();
   sync_wanted_.insert(end);
   if (syncing_) return;
   syncing_ = true;
@@ -184,6 +212,7 @@ Task<bool> PartitionLog::wait_for(Offset end, Durability level, MonoTime deadlin
       asked = there_is;
       want_durable(there_is);
     }
+    if (level == Durability::written && written_ < there_is) start_writer();
     const bool notified = co_await advanced_.wait(deadline);
     if (!notified) co_return reached() >= end;
   }
@@ -291,6 +320,7 @@ Task<bool> PartitionLog::in_order(std::function<Task<void>()> work) {
 }
 
 Task<void> PartitionLog::quiesce() {
+  start_writer();
   while (!failed_ && (writing_ || syncing_ || !jobs_.empty())) co_await idle_.wait();
 }
 

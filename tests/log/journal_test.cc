@@ -396,3 +396,43 @@ TEST_CASE("groups are read back as they were written, and nothing is believed th
   }
   for (size_t size = 0; size < 5000; size += 61) CHECK_FALSE(decode_journal_group(blocks.first(size)));
 }
+
+TEST_CASE("what the journal has waits for a large write, for somebody who wants it in the file, or a moment") {
+  World world(7);
+  world.run([&]() -> Task<void> {
+    Life life;
+    life.config = small_segments(10'000'000);
+    co_await open_all(life, world);
+    Told& told = world.logs[0];
+    Log& log = *told.log;
+    // Before the journal has its files.
+    append_one(told, 0);
+    co_await log.flush();
+    co_await sleep_until(after(300ms));
+    CHECK(log.written() == log.end());
+
+    append_one(told, 0);
+    co_await log.flush();
+    CHECK(log.written() == Offset(1));
+    const ReadResult part = co_await log.read(Offset(0), 1000, log.end(), true);
+    CHECK(part.batches.size() == 2);
+    co_await sleep_until(after(300ms));
+    CHECK(log.written() == log.end());
+
+    append_one(told, 0);
+    co_await log.flush();
+    CHECK(log.written() == Offset(2));
+    for (int i = 0; i < 20; ++i) append_one(told, 55'000);
+    co_await log.flush();
+    co_await sleep_until(after(50ms));
+    CHECK(log.written() == log.end());
+
+    append_one(told, 0);
+    co_await log.flush();
+    CHECK(log.written() == Offset(23));
+    co_await log.roll();
+    co_await log.recovery_point();
+    CHECK(log.written() == log.end());
+    co_await close_all(life, world);
+  });
+}

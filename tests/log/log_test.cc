@@ -509,6 +509,19 @@ TEST_CASE("a follower keeps the leader's offsets and epochs, gaps included") {
   });
 }
 
+TEST_CASE("a log that begins with a gap can be read before it has been written") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    std::unique_ptr<Log> log = co_await open_orders();
+    const AppendResult result = log->append_as_follower(patched<int64_t>(batch_of({"a"}), 0, 5));
+    CHECK(result.error == ErrorCode::none);
+    const ReadResult gap = co_await log->read(Offset(0), 1000, log->end(), true);
+    CHECK(values_of(gap.batches) == std::vector<std::string>{"a"});
+    CHECK_FALSE(log->failed());
+    co_await log->close();
+  });
+}
+
 TEST_CASE("a new epoch starts at the end, even before anything is appended") {
   LogWorld world;
   world.run([&]() -> Task<void> {
