@@ -12,7 +12,7 @@ namespace millrace::processing {
 namespace {
 
 constexpr int64_t format_version = 1;
-constexpr size_t chunk_size = 400'000;  // a batch stays well below the broker's largest message
+constexpr size_t chunk_size = 100'000;  // that much is appended at a time, between two requests of others
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
   return std::to_string(epoch) + "/" + std::to_string(chunk) + "/" + std::to_string(chunks);

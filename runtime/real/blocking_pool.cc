@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <thread>
@@ -55,8 +56,11 @@ void BlockingPool::submit(std::move_only_function<void()> work) {
 
 void* BlockingPool::thread_main(void* argument) {
   auto* pool = static_cast<BlockingPool*>(argument);
-  if (pool->priority_ == Priority::idle) {
-    // A kernel that refuses lets them compete with everybody.
+  // A kernel that refuses lets them compete with everybody.
+  if (pool->priority_ == Priority::low) {
+    constexpr int a_tenth = 10;
+    ::setpriority(PRIO_PROCESS, 0, a_tenth);  // of this thread
+  } else if (pool->priority_ == Priority::idle) {
     const sched_param none{};
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
   }

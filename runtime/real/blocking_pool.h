@@ -17,8 +17,8 @@ int processors();  // of this machine, at least one
 
 class BlockingPool {
  public:
-  // `idle`: its threads run where nobody else wants to, and give way at once.
-  enum class Priority { normal, idle };
+  // `low`: they get a tenth of what others get; `idle`: they run where nobody else wants to, and give way at once.
+  enum class Priority { normal, low, idle };
   BlockingPool(int most_threads, size_t stack_bytes, Priority priority = Priority::normal)
       : most_threads_(most_threads), stack_bytes_(stack_bytes), priority_(priority) {}
   ~BlockingPool() { stop(); }

@@ -7,6 +7,7 @@
 
 #include "runtime/net.h"
 #include "runtime/real/blocking_pool.h"
+#include "runtime/real/spare_threads.h"
 
 namespace millrace::real {
 
@@ -23,7 +24,7 @@ struct ListeningSocket {
 struct Process {
   BlockingPool disk_calls{4, 128 << 10};
   BlockingPool lookups{2, 512 << 10};  // name service modules want more
-  BlockingPool beside{processors(), 8 << 20, BlockingPool::Priority::idle};
+  SpareThreads beside;
   bool may_use_ring = true;  // else as where the kernel refuses one
 
   // By the address asked for, and by the one it became: shards listening on the same one share the socket.

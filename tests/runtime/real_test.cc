@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "runtime/gate.h"
+#include "runtime/real/spare_threads.h"
 #include "runtime/real/world.h"
 #include "tests/sim/world.h"
 
@@ -74,6 +75,36 @@ TEST_CASE("a world gives what its main returns or throws") {
     throw std::runtime_error("no main");
   };
   CHECK_THROWS_WITH(other.run(fail), "no main");
+}
+
+TEST_CASE("work beside the shards that starves gets a small share, and nothing once it no longer does") {
+  using Lane = real::SpareShare::Lane;
+  real::SpareShare share;
+  MonoTime time{10s};
+  // One after the other, each of a millisecond of processor time, for which it waits `wait`.
+  const auto run = [&](Lane lane, std::chrono::nanoseconds wait) {
+    const MonoTime asked = time;
+    time += wait;
+    share.began(lane, asked, time);
+    time += 1ms;
+    share.ended(lane, asked, time, 1ms);
+  };
+  for (int i = 0; i < 1000; ++i) {
+    CHECK(share.choose(time) == Lane::idle);
+    run(Lane::idle, 5ms);
+  }
+  run(Lane::idle, 300ms);
+  const MonoTime before = time;
+  int ordinary = 0;
+  while (time < before + 100s) {
+    const Lane lane = share.choose(time);
+    ordinary += lane == Lane::ordinary ? 1 : 0;
+    run(lane, lane == Lane::idle ? 100ms : 0ms);
+  }
+  CHECK(ordinary > 4'000);  // milliseconds of a hundred seconds
+  CHECK(ordinary < 6'000);
+  run(Lane::idle, 1ms);
+  CHECK(share.choose(time) == Lane::idle);
 }
 
 TEST_CASE("work beside the shards that asks for a shard is a bug that ends the process") {

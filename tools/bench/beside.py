@@ -224,7 +224,8 @@ def main():
     for situation in situations:
         for name in jobs:
             rows = rows_of(situation, name, run_session(situation, name, arguments))
-            results.save("beside", "Producing beside an SQL job in the same broker, at half of what the broker takes at most", rows)
+            results.save("beside", "Producing beside an SQL job in the same broker, at half of what the broker takes at most", rows,
+                         columns=("alone", "with the job", "longer by"))
             for row in rows:
                 print(f"{row['metric']:80} {results.number(row['millrace']):>9} {results.number(row['other']):>9} {row['unit']}  × {results.number(row['ratio'])} ({row['spread']})", flush=True)
 

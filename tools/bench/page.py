@@ -2,10 +2,10 @@
 import charts
 import results
 
-ORDER = ["produce", "durable", "consume", "latency", "clients", "startup", "scale", "sql", "callgrind"]
+ORDER = ["produce", "durable", "consume", "latency", "clients", "startup", "scale", "sql", "beside", "callgrind"]
 OTHER = {"sql": "Flink 2.3"}
 LESS_IS_BETTER = ("s/GB", "CPU-s", "ms", "µs", "us", "s", "MB", "KB", "bytes", "B", "instructions")
-REPRODUCE = {"scale": "tools/bench/scale --kafka", "sql": "tools/bench/sql.py"}
+REPRODUCE = {"scale": "tools/bench/scale --kafka", "sql": "tools/bench/sql.py", "beside": "tools/bench/beside.py"}
 SHARES = {"CPU-s/GB": "broker CPU", "MB/s": "throughput"}  # what is drawn as bars, by unit
 
 INTRODUCTION = """# Performance
@@ -34,6 +34,8 @@ METHOD = """## How this is measured
   (its per-topic name of `log.flush.interval.messages`), which syncs every batch, and without any sync, which is less than what Millrace promises there.
 - **Latency** of the raw client counts from when a request was *due* on a fixed schedule, also when the broker (or the generator) was too late to take it then. The knee is what the same session reached at
   saturation, so that a share of it is a higher absolute load for the faster broker.
+- **Beside a job** `tools/bench/beside.py` compares the broker with itself: the same load alone and while an SQL job runs in the same process. There a ratio says how many times longer
+  an acknowledgement takes; 1 is what one wants, and below 1 is chance.
 - **Real clients** are librdkafka (through confluent-kafka, in two Python processes, whose own cost is in both columns) and Kafka's Java `kafka-producer-perf-test`.
 - **What it does not show:** networks other than loopback, more than two processors, replication, TLS, runs of hours, power loss (that is tested elsewhere). The disk is virtual; what its flush
   means to the host is unknown, so durable figures compare software on equal terms and are no promise about hardware.
@@ -64,9 +66,9 @@ def spread(row):
 
 
 def table(data):
-    other = data.get("other_name") or OTHER.get(data["name"], "Kafka")
+    first, other, judged = data.get("columns") or ("Millrace", data.get("other_name") or OTHER.get(data["name"], "Kafka"), "better by")
     compared = any(row.get("other") is not None for row in data["rows"])
-    lines = [f"| | Millrace | {other} | better by | range |", "|---|--:|--:|--:|---|"] if compared else ["| | Millrace | range |", "|---|--:|---|"]
+    lines = [f"| | {first} | {other} | {judged} | range |", "|---|--:|--:|--:|---|"] if compared else [f"| | {first} | range |", "|---|--:|---|"]
     title = None
     several = len({row.get("commit") for row in data["rows"]}) > 1
     for row in data["rows"]:

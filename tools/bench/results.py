@@ -71,13 +71,13 @@ def merge(known, rows):
     return merged + [r for rest in fresh.values() for r in rest]
 
 
-def save(name, title, rows, curves=None, generator=()):
-    """`generator` are the CPU seconds per GB that the generator itself used."""
+def save(name, title, rows, curves=None, generator=(), columns=None):
+    """`generator` are the CPU seconds per GB that the generator itself used; `columns` what is compared, if not us with a rival."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     known = json.loads(path.read_text()) if path.exists() else {"rows": [], "curves": {}}
     path.write_text(json.dumps({
-        "name": name, "title": title, "rows": merge(known["rows"], rows), "curves": known.get("curves", {}) | (curves or {}),
+        "name": name, "title": title, "columns": columns, "rows": merge(known["rows"], rows), "curves": known.get("curves", {}) | (curves or {}),
         "generator": [min(generator), max(generator)] if generator else known.get("generator"),
         "machine": machine(), "commit": commit(), "date": datetime.date.today().isoformat(),
     }, indent=1, ensure_ascii=False) + "\n")

@@ -46,6 +46,12 @@ class Report(unittest.TestCase):
         self.assertIn("(performance/produce-cpu.svg)", text)
         self.assertEqual(list(figures), ["produce-cpu.svg"])
 
+    def test_a_broker_may_be_compared_with_itself(self):
+        rows = [results.row("a", "job: ack p99", "µs", "lower", [100, 100], [110, 120], "with the job")]
+        text, _ = page.page([result(name="beside", rows=rows, columns=["alone", "with the job", "longer by"])])
+        self.assertIn("| | alone | with the job | longer by | range |\n", text)
+        self.assertIn("| **job** | | | | |\n| ack p99 | 100 µs | 115 µs | **1.15×** | 1.10–1.20 |", text)
+
     def test_rows_of_different_versions_say_which(self):
         data = result()
         data["rows"][0]["commit"], data["rows"][1]["commit"] = "aaa", "bbb"

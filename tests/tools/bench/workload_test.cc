@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <map>
 
 #include "protocol/messages/headers.h"
@@ -92,6 +96,41 @@ TEST_CASE("a batch is filled until the next record might not fit") {
     CHECK(frame.batch_bytes <= 16384);
     CHECK(frame.batch_bytes > 16384 - 1100);
   }
+}
+
+TEST_CASE("the lines of a file become records in order, each batch once, as far as wanted") {
+  const std::string path = "/tmp/rawgen-lines-" + std::to_string(getpid());
+  {
+    std::ofstream file(path);
+    for (int i = 0; i < 1000; ++i) file << "line " << i << '\n';
+  }
+  for (const int most : {1'000'000, 3}) {
+    Options options;
+    options.partitions = 1;
+    options.batch_size = 1024;
+    options.distinct = most;
+    options.lines = path;
+    const Workload workload = encode_workload(options, TopicId{}, version);
+    int line = 0;
+    for (const Frame& frame : workload.frames) {
+      uint64_t payload = 0;
+      const protocol::ProduceRequest request = decoded(frame);
+      const Bytes batch = request.topics.at(0).partitions.at(0).records->whole();
+      CHECK(batch.size() <= 1024);
+      protocol::BatchIterator batches(batch);
+      protocol::RecordReader records(*batches.next());
+      while (const std::optional<protocol::RecordView> record = records.next()) {
+        CHECK(*record->value == "line " + std::to_string(line++));
+        payload += record->value->size();
+      }
+      CHECK(frame.payload == payload);
+    }
+    if (most == 3)
+      CHECK(workload.frames.size() == 3);
+    else
+      CHECK(line == 1000);
+  }
+  std::remove(path.c_str());
 }
 
 }  // namespace millrace::bench
