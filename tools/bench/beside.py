@@ -2,20 +2,22 @@
 """What an SQL job does to those who produce beside it: their latency with and without a job in the same broker.
 
     tools/bench/beside.py [--situations steady,backlog] [--jobs pass,filter,tumble,wide] [--pairs N] [--seconds S]
-                          [--directory DIR] [--alone COMMAND]
+                          [--directory DIR] [--unpinned] [--alone COMMAND]
 
 Four producers of 100-byte records in batches of 4 KB send half of what this broker takes at most, on a fixed schedule,
 acks=all, `written`.
 `steady`: another producer writes 20,000 Nexmark bids a second as JSON to another topic, and the job keeps up with them.
 `backlog`: the job has three million bids to catch up on, again and again, as fast as it may.
 Runs are in the order alone, with the job, with the job, alone; `alone` has that other producer, too. Each situation and
-job is a session of its own on a fresh directory; --alone is put in front of its command: something that keeps other
+job is a session of its own on a fresh directory. The broker, job included, has one processor and the generator the
+others; with --unpinned they share all of them, and the kernel's choices weigh more than ours. --alone is put in front of its command: something that keeps other
 work off the machine meanwhile. A ratio says how many times longer an acknowledgement takes with the job.
 
 The result goes to build/bench/beside.json, for tools/bench/report; sessions that were not run keep what they had there.
 """
 import argparse
 import json
+import os
 import pathlib
 import shlex
 import statistics
@@ -151,13 +153,23 @@ class Measurement:
         ack = told["ack_us"]
         return {"with_job": with_job, "p50": ack["p50"], "p99": ack["p99"], "p99.9": ack["p999"], "bids": (read - before) / wall, "left": left,
                 "rate": told["produced"]["mb_per_s"], "cpu": told["cpu"]["broker"] / told["cpu"]["wall"],
-                "foreign": 0.0 if feed or job else told["cpu"]["others"] / told["cpu"]["wall"] / brokers.os.cpu_count()}
+                "foreign": 0.0 if feed or job else told["cpu"]["others"] / told["cpu"]["wall"] / os.cpu_count()}
+
+
+def separate(broker):
+    """The broker on the first processor, everything else of ours on the others."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    for thread in os.listdir(f"/proc/{broker.process.pid}/task"):
+        os.sched_setaffinity(int(thread), {first})
+    os.sched_setaffinity(0, others or {first})
 
 
 def session(situation, name, arguments):
     """A session is a process of its own, so that it can be kept alone on the machine."""
     lines = arguments.directory / "bids.jsonl"
     with brokers.Broker("millrace", "written").start() as broker:
+        if not arguments.unpinned:
+            separate(broker)
         measurement = Measurement(broker, situation, name, lines, arguments.seconds)
         print(json.dumps({"knee": measurement.knee}), flush=True)
         for turn in range(arguments.pairs):
@@ -167,7 +179,7 @@ def session(situation, name, arguments):
 
 def run_session(situation, name, arguments):
     command = [*shlex.split(arguments.alone), sys.executable, __file__, "--session", "--situations", situation, "--jobs", name,
-               "--pairs", arguments.pairs, "--seconds", arguments.seconds, "--directory", arguments.directory]
+               "--pairs", arguments.pairs, "--seconds", arguments.seconds, "--directory", arguments.directory, *(["--unpinned"] if arguments.unpinned else [])]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     told = []
     for line in process.stdout:
@@ -204,6 +216,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build/bench/beside-data")
+    parser.add_argument("--unpinned", action="store_true")
     parser.add_argument("--alone", default="")
     parser.add_argument("--session", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
