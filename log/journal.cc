@@ -1,7 +1,6 @@
 #include "log/journal.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace millrace::log {
@@ -10,16 +9,17 @@ namespace {
 
 constexpr size_t extents_wanted = 16;
 constexpr size_t least_extent_bytes = 64 << 10;
-constexpr size_t group_bytes = 1 << 20;  // a group takes no more once it has this much
 constexpr size_t most_groups_under_way = 4;
 constexpr size_t most_pending_bytes = 128 << 20;
-constexpr size_t zeros_per_write = 256 << 10;  // groups wait behind them
-constexpr size_t least_memory = 16 << 10;
+constexpr size_t zeros_per_write = 256 << 10;            // groups wait behind them
+constexpr size_t usual_memory = (1 << 20) + (64 << 10);  // of a group, unless one batch alone needs more
 constexpr int logs_synced_at_once = 4;
 constexpr auto grow_again_after = std::chrono::seconds(10);
 // Who looks at a segment file of a running broker expects what was acknowledged a moment ago.
 constexpr auto longest_put_off = std::chrono::milliseconds(250);
+constexpr size_t worth_a_write = 1 << 20;
 constexpr size_t most_put_off = 64 << 20;
+constexpr int segment_writes_at_once = 2;
 
 }  // namespace
 
@@ -169,7 +169,7 @@ std::shared_ptr<Journal::Group> Journal::build_group() {
   size_t bytes = 0;
   size_t count = 0;
   for (const Entry& entry : pending_) {
-    if (count > 0 && bytes >= group_bytes) break;
+    if (count > 0 && journal_group_size(bytes + entry.size()) > usual_memory) break;
     if (current_->used + journal_group_size(bytes + entry.size()) > extent_bytes_ - block_bytes) break;
     bytes += entry.size();
     ++count;
@@ -255,19 +255,18 @@ void Journal::acknowledge() {
     for (const Group::Part& part : group->parts) {
       if (part.seat->log_) part.seat->log_->journaled(part.end);
     }
-    if (spare_memory_.size() <= most_groups_under_way) spare_memory_.push_back(std::move(group->memory));
+    if (group->memory.size() == usual_memory) spare_memory_.push_back(std::move(group->memory));
   }
 }
 
+// Always the same few pieces, the one used last first: what the cache holds is written to faster. Only a group of one
+// large batch needs more.
 BlockMemory Journal::memory_for(size_t bytes) {
-  const auto fits = [bytes](const BlockMemory& memory) { return memory.size() >= bytes; };
-  if (const auto found = std::ranges::find_if(spare_memory_, fits); found != spare_memory_.end()) {
-    BlockMemory memory = std::move(*found);
-    spare_memory_.erase(found);
-    return memory;
-  }
-  if (!spare_memory_.empty()) spare_memory_.pop_back();
-  return BlockMemory(std::bit_ceil(std::max(bytes, least_memory)));
+  if (bytes > usual_memory) return BlockMemory(bytes);
+  if (spare_memory_.empty()) return BlockMemory(usual_memory);
+  BlockMemory memory = std::move(spare_memory_.back());
+  spare_memory_.pop_back();
+  return memory;
 }
 
 // --- extents ---
@@ -376,9 +375,12 @@ void Journal::Seat::put_off(size_t bytes) {
     put_off_since_ = Shard::current().clock().now();
     journal.put_off_.push_back({shared_from_this(), put_off_since_});
   }
+  const bool was_enough = put_off_ >= worth_a_write;
   put_off_ += bytes;
   journal.put_off_bytes_ += bytes;
-  if (journal.put_off_bytes_ > most_put_off) journal.put_off_too_much_.notify();
+  const bool is_enough = put_off_ >= worth_a_write;
+  if (is_enough && !was_enough) journal.enough_.push_back(shared_from_this());
+  if (is_enough || journal.put_off_bytes_ > most_put_off) journal.put_off_changed_.notify();
   if (journal.watching_) return;
   journal.watching_ = true;
   journal.gate_.spawn(journal.write_what_was_put_off());
@@ -386,27 +388,44 @@ void Journal::Seat::put_off(size_t bytes) {
 
 void Journal::Seat::writes() { journal_->put_off_bytes_ -= std::exchange(put_off_, 0); }
 
+void Journal::Seat::wrote() {
+  if (!std::exchange(called_, false)) return;
+  --journal_->segment_writes_;
+  journal_->put_off_changed_.notify();
+}
+
 void Journal::Seat::leave() {
   writes();
+  wrote();
   log_ = nullptr;
 }
 
+// A few at a time: the groups, which somebody waits for, want the disk, too.
 Task<void> Journal::write_what_was_put_off() {
-  while (!put_off_.empty() && !failed_ && !closing_) {
-    const PutOff& oldest = put_off_.front();
-    if (oldest.seat->put_off_ == 0 || oldest.seat->put_off_since_ != oldest.since) {
-      put_off_.pop_front();
+  while (!failed_ && !closing_) {
+    const auto is_past = [](const PutOff& of) { return of.seat->put_off_ == 0 || of.seat->put_off_since_ != of.since; };
+    while (!put_off_.empty() && is_past(put_off_.front())) put_off_.pop_front();
+    while (!enough_.empty() && enough_.front()->put_off_ < worth_a_write) enough_.pop_front();
+    if (put_off_.empty()) break;
+
+    std::shared_ptr<Seat> next;
+    MonoTime due = never;
+    if (segment_writes_ < segment_writes_at_once) {
+      due = put_off_.front().since + longest_put_off;
+      if (!enough_.empty()) {
+        next = enough_.front();
+      } else if (put_off_bytes_ > most_put_off || Shard::current().clock().now() >= due) {
+        next = put_off_.front().seat;
+      }
+    }
+    if (!next) {
+      co_await put_off_changed_.wait(due);
       continue;
     }
-    const MonoTime due = oldest.since + longest_put_off;
-    if (put_off_bytes_ <= most_put_off && Shard::current().clock().now() < due) {
-      co_await put_off_too_much_.wait(due);
-      continue;
-    }
-    const std::shared_ptr<Seat> seat = oldest.seat;
-    put_off_.pop_front();
-    seat->writes();
-    seat->log_->write_segments();
+    next->writes();
+    next->called_ = true;
+    ++segment_writes_;
+    if (!next->log_->write_segments()) next->wrote();
   }
   watching_ = false;
 }
@@ -424,15 +443,16 @@ void Journal::fail(const DiskError& error) {
   }
   if (on_failure_) on_failure_(error);
   changed_.notify();
-  put_off_too_much_.notify();
+  put_off_changed_.notify();
 }
 
 Task<void> Journal::close(bool remove) {
   closing_ = true;
   changed_.notify();
-  put_off_too_much_.notify();
+  put_off_changed_.notify();
   co_await gate_.close();
   put_off_.clear();
+  enough_.clear();
   std::vector<std::shared_ptr<Extent>> written_in_order(std::exchange(free_, {}));
   std::ranges::move(full_, std::back_inserter(written_in_order));
   if (current_) written_in_order.push_back(std::exchange(current_, nullptr));

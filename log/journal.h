@@ -35,8 +35,8 @@ class JournaledLog {
   virtual void journal_failed(const DiskError& error) = 0;
   // Everything it has handed over so far is in its files and synced afterwards; false when it has failed.
   virtual Task<bool> sync_segments() = 0;
-  // It is to write what it has put off.
-  virtual void write_segments() = 0;
+  // It is to write what it has put off; false when there is nothing to be done. Seat::wrote tells the end of it.
+  virtual bool write_segments() = 0;
 };
 
 class Journal {
@@ -53,6 +53,7 @@ class Journal {
     void put_off(size_t bytes);
     // All of that is being written.
     void writes();
+    void wrote();
     // The log is closed, its files are synced.
     void leave();
     void fail(const DiskError& error);
@@ -70,6 +71,7 @@ class Journal {
     size_t place_in_it_ = 0;   // … and where in its list
     size_t put_off_ = 0;
     MonoTime put_off_since_{};
+    bool called_ = false;  // to write, and has not answered yet
   };
 
   // `bytes`: the most disk it may take.
@@ -155,10 +157,12 @@ class Journal {
     std::shared_ptr<Seat> seat;
     MonoTime since;
   };
-  std::deque<PutOff> put_off_;  // the oldest first; some have been written since
+  std::deque<PutOff> put_off_;                // the oldest first; some have been written since
+  std::deque<std::shared_ptr<Seat>> enough_;  // those that have put off what is worth a write; the same
   size_t put_off_bytes_ = 0;
+  int segment_writes_ = 0;
   bool watching_ = false;
-  Event put_off_too_much_;
+  Event put_off_changed_;
 
   std::function<void(const DiskError&)> on_failure_;
   Event changed_;  // a group has ended, an extent is there, a cut is durable, or all is over

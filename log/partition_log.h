@@ -116,7 +116,7 @@ class PartitionLog final : public Log, private JournaledLog {
   void journaled(Offset end) override;
   void journal_failed(const DiskError& error) override { fail(error); }
   Task<bool> sync_segments() override;
-  void write_segments() override { start_writer(); }
+  bool write_segments() override;
   Task<bool> announce_truncation(Offset end, Offset cut);
   void want_durable(Offset end);
   void note_durable();

@@ -16,7 +16,6 @@ constexpr int64_t tail_budget_of_all = 128 << 20;  // above it a log keeps nothi
 constexpr size_t parts_per_write = 256;
 constexpr int most_open_files = 4096;
 constexpr size_t bytes_per_write = 8 << 20;
-constexpr size_t worth_a_write = 1 << 20;  // where the journal allows it to wait
 
 std::atomic<int64_t> tail_bytes_of_all = 0;
 
@@ -26,11 +25,11 @@ int64_t tail_memory() { return tail_bytes_of_all.load(std::memory_order_relaxed)
 
 // --- the writer ---
 
-// Whether all that waits to be written is batches that the journal has, or is getting, and too little to be worth a
-// write by itself. (What else waits for its turn comes to the front once what is wanted has been written.)
+// Whether all that waits to be written is batches that the journal has, or is getting. (What else waits for its turn
+// comes to the front once what is wanted has been written.)
 bool PartitionLog::may_put_off() const {
-  return seat_ && !closed_ && write_wanted_ <= written_ && journaled_from_ <= written_ && unwritten_ < worth_a_write &&
-         !jobs_.empty() && !jobs_.front().work;
+  return seat_ && !closed_ && write_wanted_ <= written_ && journaled_from_ <= written_ && !jobs_.empty() &&
+         !jobs_.front().work;
 }
 
 void PartitionLog::write_or_put_off() {
@@ -56,6 +55,11 @@ void PartitionLog::start_writer() {
   gate_.spawn(write_jobs());
 }
 
+bool PartitionLog::write_segments() {
+  start_writer();
+  return writing_;
+}
+
 Task<void> PartitionLog::write_jobs() {
   // What this turn of the event loop still appends goes out with the first write.
   co_await yield();
@@ -75,6 +79,7 @@ Task<void> PartitionLog::write_jobs() {
     fail(error);
   }
   writing_ = false;
+  if (seat_) seat_->wrote();
   if (!failed_ && may_put_off()) put_off();
   give_back_file();
   idle_.notify();
