@@ -83,7 +83,8 @@ struct Job::Partition {
   bool idle = false;
   Offset fetched{0};
   Offset log_end{0};
-  int outstanding = 0;  // results fetched and not yet taken
+  int outstanding = 0;    // results fetched and not yet taken; the shard's own
+  bool expected = false;  // whether there were some when the turn began
   Event taken;
   MonoTime last_record{};
   int64_t emitted = min_watermark;
@@ -620,6 +621,10 @@ Task<Job::Events> Job::next_events() {
 
 Task<void> Job::run_turn(Events events) {
   set_now();
+  if (now_ >= next_tick_) {
+    for (const auto& source : sources_)
+      for (const auto& partition : source->partitions) partition->expected = partition->outstanding > 0;
+  }
   auto all = [this, &events] { turn(events); };
   co_await beside(std::move(all));
   hand_out();
@@ -689,7 +694,7 @@ void Job::tick() {
       const bool timed_out =
           source->options.idle_timeout > 0 && now_ - partition.last_record >= Millis(source->options.idle_timeout);
       const bool caught_up = source->options.idle_at_log_end && partition.task->position() >= partition.log_end;
-      if (partition.outstanding == 0 && (timed_out || caught_up)) quiet.push_back(p);
+      if (!partition.expected && (timed_out || caught_up)) quiet.push_back(p);
     }
     // The one that has come furthest last: when all fall silent together, time stands where it got to.
     std::ranges::sort(quiet, {}, [&](size_t p) { return source->partitions[p]->task->watermark(); });
