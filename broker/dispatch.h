@@ -10,7 +10,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -48,17 +47,21 @@ class Dispatch {
   void advertise_from(int16_t key, int16_t min);
   // Served, but not said in ApiVersions.
   void hide(int16_t key);
+  // Its handler passes the turn on: later requests of the connection, if they may overlap, too, begin before its
+  // answer.
+  void let_overlap(int16_t key);
 
   // Sorted by key.
   std::vector<ApiRange> advertised() const;
   std::vector<ApiRange> served() const;
   bool serves(int16_t key, int16_t version) const;
-  bool knows(int16_t key) const { return apis_.contains(key); }
+  bool knows(int16_t key) const { return find(key) != nullptr; }
   // Whether requests (and answers) of this version have tagged fields.
   bool is_flexible(int16_t key, int16_t version) const;
+  bool may_overlap(int16_t key) const;
 
-  // The encoded body of the answer, or nothing when there is none to send. `context` names key and version, which must
-  // be served. Throws CloseConnection when the body cannot be read.
+  // The whole answer as it is sent, or nothing when there is none. `context` names key and version, which must be
+  // served. Throws CloseConnection when the body cannot be read.
   Task<std::optional<std::vector<Bytes>>> handle(RequestContext context, Bytes body) const;
 
  private:
@@ -66,7 +69,9 @@ class Dispatch {
     ApiRange range;
     int16_t advertised_min = 0;
     bool hidden = false;
+    bool overlaps = false;
     int16_t flexible_from = 0;
+    bool is_flexible(int16_t version) const { return flexible_from >= 0 && version >= flexible_from; }
     virtual ~Api() = default;
     virtual Task<std::optional<std::vector<Bytes>>> serve(RequestContext context, Bytes body) const = 0;
   };
@@ -85,12 +90,35 @@ class Dispatch {
   };
 
   void insert(std::unique_ptr<Api> api);
+  const Api* find(int16_t key) const {
+    return key >= 0 && static_cast<size_t>(key) < apis_.size() ? apis_[static_cast<size_t>(key)].get() : nullptr;
+  }
+  Api& at(int16_t key);
 
-  std::map<int16_t, std::unique_ptr<Api>> apis_;
+  std::vector<std::unique_ptr<Api>> apis_;  // by key, with holes
+};
+
+// Writes an answer: its head at once, then whatever is written, and the size at the end.
+class AnswerWriter : public protocol::Writer {
+ public:
+  // `tagged`: the head has tagged fields; never that of ApiVersions, which must be readable whatever is served.
+  AnswerWriter(int32_t correlation, bool tagged) : Writer(usual_size), size_at_(reserve_i32()) {
+    i32(correlation);
+    if (tagged) uvarint(0);
+  }
+  std::vector<Bytes> finish_answer() {
+    patch_i32(size_at_, static_cast<int32_t>(size() - sizeof(int32_t)));
+    return finish();
+  }
+
+ private:
+  static constexpr size_t usual_size = 112;
+  size_t size_at_;
 };
 
 namespace dispatch_detail {
 [[noreturn]] void unreadable(const RequestContext& context);
+constexpr int16_t api_versions_key = 18;
 
 template <class T>
 const T* present(const T& answer) {
@@ -106,6 +134,7 @@ template <class Request, class Answer>
 Task<std::optional<std::vector<Bytes>>> Dispatch::TypedApi<Request, Answer>::serve(RequestContext context,
                                                                                    Bytes body) const {
   const int16_t version = context.version;
+  const int32_t correlation = context.correlation;
   Request request;
   protocol::Reader reader(std::move(body));
   request.decode(reader, version);
@@ -113,9 +142,9 @@ Task<std::optional<std::vector<Bytes>>> Dispatch::TypedApi<Request, Answer>::ser
   const Answer answer = co_await handler(std::move(context), std::move(request));
   const auto* response = dispatch_detail::present(answer);
   if (response == nullptr) co_return std::nullopt;
-  protocol::Writer writer;
+  AnswerWriter writer(correlation, is_flexible(version) && Request::key != dispatch_detail::api_versions_key);
   response->encode(writer, version);
-  co_return writer.finish();
+  co_return writer.finish_answer();
 }
 
 }  // namespace millrace::broker

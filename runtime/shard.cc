@@ -38,18 +38,6 @@ Shard& Shard::current() {
 Shard::Running::Running(Shard* shard) : previous_(std::exchange(running, shard)) {}
 Shard::Running::~Running() { running = previous_; }
 
-Task<void> yield() {
-  struct Yield {
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> self) {
-      Shard::current().post([self] { self.resume(); });
-    }
-    void await_resume() const noexcept {}
-  };
-  Yield turn;
-  co_await turn;
-}
-
 Task<void> sleep_until(MonoTime due) {
   Sleep sleep{due};
   co_await sleep;

@@ -75,8 +75,18 @@ class Shard {
 inline MonoTime now() { return Shard::current().clock().now(); }
 inline MonoTime after(std::chrono::nanoseconds wait) { return Shard::current().clock().now() + wait; }
 
-// Lets everything queued on this shard run first.
-Task<void> yield();
+namespace shard_detail {
+struct Yield {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> self) {
+    Shard::current().post([self] { self.resume(); });
+  }
+  void await_resume() const noexcept {}
+};
+}  // namespace shard_detail
+
+// To be awaited: lets everything queued on this shard run first.
+inline shard_detail::Yield yield() { return {}; }
 // Until `due`; cannot be cut short: for waits that end with their component, use Event::wait.
 Task<void> sleep_until(MonoTime due);
 

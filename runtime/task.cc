@@ -30,7 +30,7 @@ struct DetachedNode {
 namespace {
 
 struct Detached {
-  struct promise_type : DetachedNode {
+  struct promise_type : DetachedNode, FrameMemory {
     Detached get_return_object() {
       frame = std::coroutine_handle<promise_type>::from_promise(*this);
       return {};

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "protocol/check.h"
+#include "runtime/frame_memory.h"
 
 namespace millrace {
 
@@ -31,7 +32,7 @@ struct FinalAwaiter {
   void await_resume() const noexcept {}
 };
 
-struct PromiseBase {
+struct PromiseBase : FrameMemory {
   std::coroutine_handle<> continuation;
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }

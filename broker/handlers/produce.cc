@@ -2,7 +2,12 @@
 //   acks 0: no answer; an error closes the connection, so that the client asks for metadata anew. Its next request is
 //           read at once, unless the disk lags so far behind that memory fills up: then once the file has the records
 //   acks 1: answered once the file has the records       acks −1: once the high watermark is above them
+//
+// With acks the next produce of the connection begins as soon as this one has its offsets: a connection's batches are
+// appended in the order they were sent, and wait for the disk together.
 #include "protocol/messages/produce.h"
+
+#include <algorithm>
 
 #include "broker/handlers/handlers.h"
 #include "log/partition_log.h"
@@ -20,6 +25,10 @@ constexpr std::chrono::seconds shortest_wait(5);
 
 // Appended and not yet written, in all logs: above it nobody goes on before his records are in their files.
 constexpr int64_t most_unwritten = 256 << 20;
+
+// Batches that came in the same memory each count for their own part of it, but for no less than this share of the
+// whole: one of them may keep it alone.
+constexpr size_t least_share = 8;
 
 struct Write {
   Shard* owner = nullptr;
@@ -46,7 +55,8 @@ void append(Broker& broker, Write& write, int16_t version, size_t held) {
   ProduceResponse::Partition& answer = *write.answer;
   write.partition = broker.partitions().find(write.topic, write.index);
   if (!write.partition) return fail(answer, ErrorCode::not_leader_or_follower, std::nullopt, version);
-  const log::AppendResult result = write.partition->append(std::move(write.records), true, held);
+  const size_t share = held == 0 ? 0 : std::max(write.records.size(), held / least_share);
+  const log::AppendResult result = write.partition->append(std::move(write.records), true, share);
   if (result.error != ErrorCode::none) {
     fail(answer, result.error, result.message, version);
     if (version >= 5) answer.log_start_offset = result.log_start;
@@ -65,6 +75,14 @@ void append(Broker& broker, Write& write, int16_t version, size_t held) {
   answer.log_append_time = result.log_append_time;
   if (version >= 5) answer.log_start_offset = write.partition->start();
   write.end = result.last + 1;
+}
+
+Task<void> open_all(Broker& broker, std::vector<Write*> writes) {
+  for (const Write* write : writes) co_await broker.partitions().open(write->topic, write->index);
+}
+
+bool have_one_owner(const std::vector<Write>& writes) {
+  return std::ranges::all_of(writes, [&](const Write& write) { return write.owner == writes.front().owner; });
 }
 
 Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext context, ProduceRequest request) {
@@ -138,21 +156,46 @@ Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext cont
   const int16_t acks = request.acks;
   const MonoTime deadline = after(std::max<std::chrono::nanoseconds>(request.timeout, shortest_wait));
   request = {};
-  auto append_all = [&broker, acks, version, deadline, held = context.held](std::vector<Write*> mine) -> Task<void> {
-    if (broker.partitions().any_expected()) {
-      for (const Write* write : mine) co_await broker.partitions().open(write->topic, write->index);
-    }
-    for (Write* write : mine) append(broker, *write, version, held);
+  const auto append_mine = [&](const std::vector<Write*>& mine) {
+    for (Write* write : mine) append(broker, *write, version, context.held);
+  };
+  // Without acks the next request waits: after a failure it must not be looked at. When memory fills up, too.
+  const auto pass_turn = [&, home = &Shard::current()] {
+    if (acks == 0 || log::tail_memory() > most_unwritten) return;
+    if (home == &Shard::current()) return context.pass_turn();
+    home->post([&context] { context.pass_turn(); });  // runs before the hop back does
+  };
+  const auto wait_for_mine = [&](const std::vector<Write*>& mine) -> Task<void> {
     if (acks == 0 && log::tail_memory() <= most_unwritten) co_return;
     for (Write* write : mine) {
-      if (!write->partition) continue;
+      if (!write->partition || (acks == -1 && write->partition->high_watermark() >= write->end)) continue;
       const ErrorCode error = acks == -1 ? co_await write->partition->wait_for(write->end, deadline)
                                          : co_await write->partition->wait_written(write->end, deadline);
       const bool slow = acks == 0 && error == ErrorCode::request_timed_out;
       if (error != ErrorCode::none && !slow) fail(*write->answer, error, std::nullopt, version);
     }
   };
-  co_await on_owners(broker, writes, append_all);
+  if (have_one_owner(writes)) {
+    auto there = [&]() -> Task<void> {
+      std::vector<Write*> mine;
+      mine.reserve(writes.size());
+      for (Write& write : writes) mine.push_back(&write);
+      if (broker.partitions().any_expected()) co_await open_all(broker, mine);
+      append_mine(mine);
+      pass_turn();
+      co_await wait_for_mine(mine);
+    };
+    if (!writes.empty()) co_await on(*writes.front().owner, std::move(there));
+  } else {
+    auto append_there = [&](std::vector<Write*> mine) -> Task<void> {
+      if (broker.partitions().any_expected()) co_await open_all(broker, mine);
+      append_mine(mine);
+    };
+    co_await on_owners(broker, writes, append_there);
+    pass_turn();
+    auto wait_there = [&](std::vector<Write*> mine) -> Task<void> { co_await wait_for_mine(mine); };
+    co_await on_owners(broker, writes, wait_there);
+  }
 
   if (acks != 0) co_return std::optional<ProduceResponse>(std::move(response));
   for (const ProduceResponse::Topic& topic : response.topics) {
@@ -174,6 +217,7 @@ void add_produce(Dispatch& dispatch, Broker& broker) {
       });
   // librdkafka before 2.11 takes it from here whether it may compress.
   dispatch.advertise_from(ProduceRequest::key, 0);
+  dispatch.let_overlap(ProduceRequest::key);
 }
 
 }  // namespace millrace::broker

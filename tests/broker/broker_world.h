@@ -150,9 +150,11 @@ class BrokerWorld {
       co_return 0;
     });
   }
+  // From inside of run(): the broker begins to stop.
+  void ask_to_stop() { *stop_ = true; }
   // A clean stop.
   void stop() {
-    *stop_ = true;
+    ask_to_stop();
     const bool ended = world.run_until([this] { return !node.running(); });
     CHECK(ended);
     CHECK_FALSE(node.error());

@@ -187,30 +187,57 @@ TEST_CASE("peers that announce a hundred megabytes and send one byte cost only w
   });
 }
 
-TEST_CASE("a frame as long as the one before it comes in one read, and a silent peer holds no memory") {
-  // Every read gives what is asked for.
-  class Lavish final : public Connection {
-   public:
-    explicit Lavish(std::string stream) : stream_(std::move(stream)) {}
-    Task<size_t> read_some(std::span<std::byte> out, MonoTime) override {
-      if (out.empty()) {
-        co_await waiting_.wait();
-        co_return 0;
-      }
-      ++reads_;
-      const size_t got = stream_.copy(reinterpret_cast<char*>(out.data()), out.size(), at_);
-      at_ += got;
-      co_return got;
+// Every read gives what is asked for.
+class Lavish final : public Connection {
+ public:
+  explicit Lavish(std::string stream) : stream_(std::move(stream)) {}
+  Task<size_t> read_some(std::span<std::byte> out, MonoTime) override {
+    if (out.empty()) {
+      co_await waiting_.wait();
+      co_return 0;
     }
-    Task<void> write(std::vector<Bytes>, MonoTime) override { co_return; }
-    void close() override {}
-    Address peer() const override { return {}; }
-    Address local() const override { return {}; }
-    std::string stream_;
-    size_t at_ = 0;
-    int reads_ = 0;
-    Event waiting_;
-  };
+    ++reads_;
+    const size_t got = stream_.copy(reinterpret_cast<char*>(out.data()), out.size(), at_);
+    at_ += got;
+    co_return got;
+  }
+  Task<void> write(std::vector<Bytes>, MonoTime) override { co_return; }
+  void close() override {}
+  Address peer() const override { return {}; }
+  Address local() const override { return {}; }
+  std::string stream_;
+  size_t at_ = 0;
+  int reads_ = 0;
+  Event waiting_;
+};
+
+TEST_CASE("frames that come together are read together, into memory of about their size") {
+  sim::World world(1);
+  world.run(world.add_node("n"), []() -> Task<void> {
+    constexpr size_t size = 16'000;
+    constexpr int count = 100;
+    std::string stream;
+    for (int i = 0; i < count; ++i) stream += frame_with(std::string(size, static_cast<char>('0' + i)));
+    Lavish peer(std::move(stream));
+    FrameReader frames(peer, 110 << 20);
+    Gate gate;
+    std::optional<Bytes> frame;
+    const auto read_first = [&]() -> Task<void> { frame = co_await frames.next(never); };
+    gate.spawn(read_first());
+    peer.waiting_.notify();
+    co_await gate.close();
+    for (int i = 0; i < count; ++i) {
+      if (i > 0) frame = frames.ready();
+      if (!frame) frame = co_await frames.next(never);
+      REQUIRE(frame);
+      CHECK(frame->text() == std::string(size, static_cast<char>('0' + i)));
+      CHECK(frames.held() <= 100'000);
+    }
+    CHECK(peer.reads_ < count / 4);
+  });
+}
+
+TEST_CASE("a frame as long as the one before it comes in one read, and a silent peer holds no memory") {
   sim::World world(1);
   world.run(world.add_node("n"), []() -> Task<void> {
     constexpr size_t size = 60'000;

@@ -64,6 +64,9 @@ struct World {
     std::string whole;
     for (const Bytes& piece : **result) whole += piece.text();
     Reader reader(Bytes::copy_of(whole));
+    CHECK(reader.i32() == static_cast<int32_t>(whole.size() - 4));
+    CHECK(reader.i32() == 0);  // the correlation id
+    if (protocol::response_header_version<Request>(version) == 1) reader.skip_tagged();
     typename Request::Response response;
     response.decode(reader, version);
     REQUIRE(reader.ok());
