@@ -15,11 +15,6 @@ constexpr size_t zeros_per_write = 256 << 10;            // groups wait behind t
 constexpr size_t usual_memory = (1 << 20) + (64 << 10);  // of a group, unless one batch alone needs more
 constexpr int logs_synced_at_once = 4;
 constexpr auto grow_again_after = std::chrono::seconds(10);
-// Who looks at a segment file of a running broker expects what was acknowledged a moment ago.
-constexpr auto longest_put_off = std::chrono::milliseconds(250);
-constexpr size_t worth_a_write = 1 << 20;
-constexpr size_t most_put_off = 64 << 20;
-constexpr int segment_writes_at_once = 2;
 
 }  // namespace
 
@@ -367,69 +362,6 @@ Task<bool> Journal::sync_logs(std::vector<std::shared_ptr<Seat>> seats) {
   co_return good;
 }
 
-// --- what the logs' files lack ---
-
-void Journal::Seat::put_off(size_t bytes) {
-  Journal& journal = *journal_;
-  if (put_off_ == 0) {
-    put_off_since_ = Shard::current().clock().now();
-    journal.put_off_.push_back({shared_from_this(), put_off_since_});
-  }
-  const bool was_enough = put_off_ >= worth_a_write;
-  put_off_ += bytes;
-  journal.put_off_bytes_ += bytes;
-  const bool is_enough = put_off_ >= worth_a_write;
-  if (is_enough && !was_enough) journal.enough_.push_back(shared_from_this());
-  if (is_enough || journal.put_off_bytes_ > most_put_off) journal.put_off_changed_.notify();
-  if (journal.watching_) return;
-  journal.watching_ = true;
-  journal.gate_.spawn(journal.write_what_was_put_off());
-}
-
-void Journal::Seat::writes() { journal_->put_off_bytes_ -= std::exchange(put_off_, 0); }
-
-void Journal::Seat::wrote() {
-  if (!std::exchange(called_, false)) return;
-  --journal_->segment_writes_;
-  journal_->put_off_changed_.notify();
-}
-
-void Journal::Seat::leave() {
-  writes();
-  wrote();
-  log_ = nullptr;
-}
-
-// A few at a time: the groups, which somebody waits for, want the disk, too.
-Task<void> Journal::write_what_was_put_off() {
-  while (!failed_ && !closing_) {
-    const auto is_past = [](const PutOff& of) { return of.seat->put_off_ == 0 || of.seat->put_off_since_ != of.since; };
-    while (!put_off_.empty() && is_past(put_off_.front())) put_off_.pop_front();
-    while (!enough_.empty() && enough_.front()->put_off_ < worth_a_write) enough_.pop_front();
-    if (put_off_.empty()) break;
-
-    std::shared_ptr<Seat> next;
-    MonoTime due = never;
-    if (segment_writes_ < segment_writes_at_once) {
-      due = put_off_.front().since + longest_put_off;
-      if (!enough_.empty()) {
-        next = enough_.front();
-      } else if (put_off_bytes_ > most_put_off || Shard::current().clock().now() >= due) {
-        next = put_off_.front().seat;
-      }
-    }
-    if (!next) {
-      co_await put_off_changed_.wait(due);
-      continue;
-    }
-    next->writes();
-    next->called_ = true;
-    ++segment_writes_;
-    if (!next->log_->write_segments()) next->wrote();
-  }
-  watching_ = false;
-}
-
 // --- the end ---
 
 void Journal::fail(const DiskError& error) {
@@ -443,16 +375,13 @@ void Journal::fail(const DiskError& error) {
   }
   if (on_failure_) on_failure_(error);
   changed_.notify();
-  put_off_changed_.notify();
 }
 
 Task<void> Journal::close(bool remove) {
+  co_await put_off_writes_.close();
   closing_ = true;
   changed_.notify();
-  put_off_changed_.notify();
   co_await gate_.close();
-  put_off_.clear();
-  enough_.clear();
   std::vector<std::shared_ptr<Extent>> written_in_order(std::exchange(free_, {}));
   std::ranges::move(full_, std::back_inserter(written_in_order));
   if (current_) written_in_order.push_back(std::exchange(current_, nullptr));

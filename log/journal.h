@@ -1,7 +1,7 @@
 // Journal: what makes many partitions' appends durable with one write. One per shard and log directory.
 //
 //   append() of any log → the group of this turn ─→ extent, in the order of their numbers, a few under way at once
-//        the logs' segment files follow in large writes, a moment later, unsynced
+//        the logs' segment files follow in large writes, a moment later, unsynced: see put_off_writes.h
 //   extents in use ─→ checkpoint: every log that has bytes in them syncs its files; then they are used again
 //
 //   <log.dir>/millrace-journal-SHARD-NUMBER        plain files, which Kafka ignores; see journal_format.h
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "log/journal_format.h"
+#include "log/put_off_writes.h"
 #include "runtime/disk.h"
 #include "runtime/gate.h"
 
@@ -35,8 +36,6 @@ class JournaledLog {
   virtual void journal_failed(const DiskError& error) = 0;
   // Everything it has handed over so far is in its files and synced afterwards; false when it has failed.
   virtual Task<bool> sync_segments() = 0;
-  // It is to write what it has put off; false when there is nothing to be done. Seat::wrote tells the end of it.
-  virtual bool write_segments() = 0;
 };
 
 class Journal {
@@ -48,14 +47,8 @@ class Journal {
     bool append(Offset from, Offset end, LeaderEpoch epoch, const Bytes& batch);
     // What was handed over at or behind `at` is no more: durable when it returns true. False when the journal failed.
     Task<bool> cut(Offset at);
-    // The log has these bytes in memory and the journal, and leaves it to the journal to say when they are written to
-    // its files: few and large writes cost less.
-    void put_off(size_t bytes);
-    // All of that is being written.
-    void writes();
-    void wrote();
     // The log is closed, its files are synced.
-    void leave();
+    void leave() { log_ = nullptr; }
     void fail(const DiskError& error);
 
    private:
@@ -69,9 +62,6 @@ class Journal {
     uint64_t extent_ = 0;      // the last use of an extent it has bytes in
     uint64_t group_ = 0;       // the last one built with bytes of it …
     size_t place_in_it_ = 0;   // … and where in its list
-    size_t put_off_ = 0;
-    MonoTime put_off_since_{};
-    bool called_ = false;  // to write, and has not answered yet
   };
 
   // `bytes`: the most disk it may take.
@@ -80,6 +70,8 @@ class Journal {
   ~Journal();
 
   std::shared_ptr<Seat> join(JournaledLog& log, TopicId topic, PartitionId partition);
+  // When its logs write what it has made durable.
+  PutOffWrites& put_off_writes() { return put_off_writes_; }
   // From now on it takes batches: nothing of an earlier journal is left in the directory.
   void begin() { begun_ = true; }
   void on_failure(std::function<void(const DiskError&)> call) { on_failure_ = std::move(call); }
@@ -116,7 +108,6 @@ class Journal {
   void checkpoint_if_due();
   Task<void> checkpoint();
   Task<bool> sync_logs(std::vector<std::shared_ptr<Seat>> seats);
-  Task<void> write_what_was_put_off();
   void fail(const DiskError& error);
 
   Disk& disk_;
@@ -153,17 +144,7 @@ class Journal {
   bool announcing_ = false;
   std::vector<BlockMemory> spare_memory_;
 
-  struct PutOff {
-    std::shared_ptr<Seat> seat;
-    MonoTime since;
-  };
-  std::deque<PutOff> put_off_;                // the oldest first; some have been written since
-  std::deque<std::shared_ptr<Seat>> enough_;  // those that have put off what is worth a write; the same
-  size_t put_off_bytes_ = 0;
-  int segment_writes_ = 0;
-  bool watching_ = false;
-  Event put_off_changed_;
-
+  PutOffWrites put_off_writes_;
   std::function<void(const DiskError&)> on_failure_;
   Event changed_;  // a group has ended, an extent is there, a cut is durable, or all is over
   Gate gate_;

@@ -116,7 +116,7 @@ class PartitionLog final : public Log, private JournaledLog {
   void journaled(Offset end) override;
   void journal_failed(const DiskError& error) override { fail(error); }
   Task<bool> sync_segments() override;
-  bool write_segments() override;
+  bool write_segments();
   Task<bool> announce_truncation(Offset end, Offset cut);
   void want_durable(Offset end);
   void note_durable();
@@ -171,6 +171,7 @@ class PartitionLog final : public Log, private JournaledLog {
   // Of what lies behind synced_, the journal has, or is getting, what lies between these two. That is worth something
   // once synced_ has come to where it begins.
   std::shared_ptr<Journal::Seat> seat_;
+  std::shared_ptr<PutOffWrites::Place> place_;
   Offset journaled_from_;
   Offset journaled_;  // up to here it has it
 

@@ -302,6 +302,7 @@ Task<void> PartitionLog::close() {
   }
   if (failure) fail(*failure);
   if (seat_) seat_->leave();
+  if (place_) place_->leave();
   advanced_.notify();
   while (checkpoints_ > 0) co_await idle_.wait();
   co_await gate_.close();

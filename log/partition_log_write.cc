@@ -41,7 +41,7 @@ void PartitionLog::write_or_put_off() {
 }
 
 void PartitionLog::put_off() {
-  seat_->put_off(unwritten_ - put_off_);
+  place_->put_off(unwritten_ - put_off_);
   put_off_ = unwritten_;
 }
 
@@ -51,7 +51,7 @@ void PartitionLog::start_writer() {
   write_wanted_ = end_;
   if (writing_) return;
   writing_ = true;
-  if (std::exchange(put_off_, 0) > 0) seat_->writes();
+  if (std::exchange(put_off_, 0) > 0) place_->begin_write();
   gate_.spawn(write_jobs());
 }
 
@@ -79,7 +79,7 @@ Task<void> PartitionLog::write_jobs() {
     fail(error);
   }
   writing_ = false;
-  if (seat_) seat_->wrote();
+  if (place_) place_->end_write();
   if (!failed_ && may_put_off()) put_off();
   give_back_file();
   idle_.notify();
@@ -255,6 +255,7 @@ void PartitionLog::fail(const DiskError& error) {
 void PartitionLog::join(Journal& journal) {
   check(!seat_);
   seat_ = journal.join(*this, id_, name_.partition);
+  place_ = journal.put_off_writes().join([this] { return write_segments(); });
   journaled_from_ = journaled_ = end_;
 }
 
