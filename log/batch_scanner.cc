@@ -24,9 +24,10 @@ size_t batch_size(const std::byte* head) {
 
 }  // namespace
 
+size_t BatchScanner::next_size() const { return piece_.size() < head_size ? 0 : batch_size(piece_.data()); }
+
 std::optional<RecordBatch> BatchScanner::next() {
-  if (piece_.size() < head_size) return std::nullopt;
-  const size_t size = batch_size(piece_.data());
+  const size_t size = next_size();
   if (size == 0 || size > piece_.size()) return std::nullopt;
   RecordBatch batch(piece_.slice(0, size));
   piece_ = piece_.slice(size, piece_.size() - size);
@@ -48,9 +49,14 @@ Task<bool> BatchScanner::more() {
   if (want <= piece_.size()) co_return false;
   std::shared_ptr<std::byte[]> memory = std::make_shared_for_overwrite<std::byte[]>(want);
   const std::span<std::byte> out(memory.get(), want);
-  const size_t got = co_await file_->read(position_, out);
+  // The beginning of a batch has been read already.
+  const size_t had = piece_.size();
+  std::ranges::copy(piece_.span(), out.begin());
+  const std::span<std::byte> rest_of_it = out.subspan(had);
+  const size_t read = co_await file_->read(position_ + static_cast<int64_t>(had), rest_of_it);
+  const size_t got = had + read;
   const std::span<const std::byte> view = out.first(got);
-  if (got <= piece_.size()) co_return false;
+  if (got <= had) co_return false;
   piece_ = Bytes(std::move(memory), view);
   // One batch at least, or there is none.
   if (got < head_size) co_return false;

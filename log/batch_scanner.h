@@ -29,6 +29,8 @@ class BatchScanner {
   // Reads on; false when there is no further whole batch.
   Task<bool> more();
   int64_t position() const { return position_; }
+  // Of the batch that next() would give if it were all there; 0: not known.
+  size_t next_size() const;
   int64_t batch_position() const { return batch_position_; }  // of the batch that next() gave last
 
  private:

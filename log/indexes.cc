@@ -23,6 +23,14 @@ int64_t OffsetIndex::lookup(Offset offset) const {
   return after == entries_.begin() ? 0 : std::prev(after)->position;
 }
 
+std::optional<int64_t> OffsetIndex::boundary(int64_t from, int64_t to) const {
+  const auto above = [](int64_t place, const Entry& e) { return place < e.position; };
+  const auto first = std::upper_bound(entries_.begin(), entries_.end(), from, above);
+  if (first == entries_.end()) return std::nullopt;
+  const auto after = std::upper_bound(first, entries_.end(), to, above);
+  return (after == first ? first : std::prev(after))->position;
+}
+
 void OffsetIndex::truncate(Offset end) {
   while (!entries_.empty() && base_ + entries_.back().relative >= end) entries_.pop_back();
 }

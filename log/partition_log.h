@@ -136,6 +136,8 @@ class PartitionLog final : public Log, private JournaledLog {
     std::vector<protocol::RecordBatch> batches;
     size_t size = 0;
     bool full = false;  // stopped at the size, not at the end
+    Offset next{0};     // behind the last batch, and where that is in the segment
+    int64_t end = 0;
   };
   Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one);
   bool read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const;

@@ -62,11 +62,19 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
   Piece piece;
   if (segment->empty() || !segment->on_disk) co_return piece;  // the tail has all of it
   if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
-  int64_t position = segment->offsets.lookup(from);
+  // Who reads on knows where; with an index in memory also how much to read to end with a whole batch.
+  const std::optional<int64_t> left_off = segment->left_off_at(from);
+  int64_t position = left_off.value_or(segment->offsets.lookup(from));
   std::shared_ptr<File> file = co_await segment->readable(disk_);
   const int64_t file_end = std::min(segment->size(), file->size());
-  const size_t piece_size =
+  size_t piece_size =
       std::clamp(room + static_cast<size_t>(config_.index_interval_bytes), smallest_piece, largest_piece);
+  bool whole_batches = false;
+  if (left_off && file_end - position > static_cast<int64_t>(room)) {
+    const std::optional<int64_t> end = segment->offsets.boundary(position, position + static_cast<int64_t>(room));
+    whole_batches = end && *end - position <= static_cast<int64_t>(largest_piece);
+    if (whole_batches) piece_size = static_cast<size_t>(*end - position);
+  }
 
   for (bool again = true; again;) {
     again = false;
@@ -76,7 +84,7 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
     bool first = true;
     while (more && !done) {
       while (std::optional<RecordBatch> batch = scanner.next()) {
-        if (first && position != 0 && batch->base_offset() > from) again = true;  // the index lied
+        if (first && position != 0 && !left_off && batch->base_offset() > from) again = true;  // the index lied
         first = false;
         if (again) break;
         if (batch->last_offset() < from) continue;
@@ -88,12 +96,19 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
           break;
         }
         piece.size += batch->size();
+        piece.next = batch->next_offset();
+        piece.end = scanner.position();
         piece.batches.push_back(std::move(*batch));
       }
-      if (again) break;
-      if (!done) more = co_await scanner.more();
+      if (again || done) break;
+      // Do not read what there is no room for.
+      if (!piece.batches.empty() && (whole_batches || piece.size + scanner.next_size() > room)) {
+        piece.full = done = true;
+        break;
+      }
+      more = co_await scanner.more();
     }
-    if (first && position != 0) again = true;
+    if (first && position != 0 && !left_off) again = true;
     if (again) {
       position = 0;
       segment->offsets.clear();
@@ -155,6 +170,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
         if (from > end_) result.error = ErrorCode::offset_out_of_range;
         continue;
       }
+      if (!piece.batches.empty()) segment->remember(next, piece.next, piece.end);
       for (const RecordBatch& batch : piece.batches) result.batches.push_back(batch.bytes());
       result.size += piece.size;
       if (piece.full) break;

@@ -1,5 +1,6 @@
 #include "log/segment.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 
@@ -58,7 +59,19 @@ bool Segment::should_roll(const LogConfig& config, size_t incoming, Offset last,
   return waited > config.segment_age.count() || offsets.full(config.index_bytes) || times.full(config.index_bytes);
 }
 
+std::optional<int64_t> Segment::left_off_at(Offset from) const {
+  const auto at = std::ranges::find(readers_, from, &Reader::next);
+  return at == readers_.end() ? std::nullopt : std::optional(at->position);
+}
+
+void Segment::remember(Offset from, Offset next, int64_t position) {
+  std::erase_if(readers_, [&](const Reader& reader) { return reader.next == from || reader.next == next; });
+  if (readers_.size() == most_readers) readers_.erase(readers_.begin());
+  readers_.push_back({next, position});
+}
+
 void Segment::cut(Offset end, int64_t position, Timestamp now) {
+  readers_.clear();
   offsets.truncate(end);
   times.truncate(end);
   const size_t aborts = aborted.entries().size();
@@ -108,6 +121,7 @@ Task<std::shared_ptr<File>> Segment::writable(Disk& disk) {
 }
 
 void Segment::close_file() {
+  readers_ = {};
   file_.reset();
   file_writable_ = false;
 }

@@ -53,6 +53,11 @@ class Segment {
   void release();  // closes the file and drops indexes that can be loaded again
   void close_file();
 
+  // Where the batch of `from` begins, when a reader has left off there.
+  std::optional<int64_t> left_off_at(Offset from) const;
+  // A reader that began at `from` goes on with `next`, whose batch begins at `position`.
+  void remember(Offset from, Offset next, int64_t position);
+
   // Reads .index and .timeindex unless they are in memory. Files that cannot be right are answered by scanning the
   // segment.
   Task<void> load_indexes(Disk& disk, int32_t index_interval);
@@ -79,6 +84,12 @@ class Segment {
  private:
   void index_batch(const protocol::RecordBatch& batch, int64_t position, int32_t index_interval);
 
+  struct Reader {
+    Offset next;
+    int64_t position;
+  };
+  static constexpr size_t most_readers = 4;
+
   std::string directory_;
   Offset base_;
   Timestamp created_;
@@ -86,6 +97,7 @@ class Segment {
   int64_t since_index_entry_ = 0;
   std::shared_ptr<File> file_;
   bool file_writable_ = false;
+  std::vector<Reader> readers_;  // the one that read last at the end
 };
 
 }  // namespace millrace::log

@@ -158,6 +158,65 @@ TEST_CASE("a read stops at its limits, but the first batch comes whole when aske
   });
 }
 
+TEST_CASE("who reads on and on reads every byte once, whatever the sizes of batches and reads") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    LogConfig config;
+    config.segment_bytes = 4 << 20;
+    std::unique_ptr<Log> log = co_await open_orders(config);
+    for (int i = 0; i < 40; ++i) {
+      const auto size = static_cast<size_t>(5'000 + i * 7'919 % 90'000);
+      log->append(batch_of({std::string(size, 'x')}), LeaderEpoch(0));
+    }
+    co_await log->close();
+    OpenState clean{.clean_shutdown = true};
+    log = co_await open_orders(config, clean);
+    const auto bytes = static_cast<int64_t>(world.content("00000000000000000000.log").size());
+    for (const size_t most : {1'000, 30'000, 200'000, 600'000}) {
+      // The first read takes more than it needs: it does not know where its batches end.
+      ReadResult part = co_await log->read(Offset(0), most, log->end(), true);
+      Offset next = protocol::RecordBatch(part.batches.back()).next_offset();
+      auto given = static_cast<int64_t>(part.size);
+      const int64_t before = world.disk().bytes_read();
+      while (next < log->end()) {
+        part = co_await log->read(next, most, log->end(), true);
+        REQUIRE(part.error == ErrorCode::none);
+        REQUIRE(protocol::RecordBatch(part.batches.front()).base_offset() == next);
+        CHECK((part.size <= most || part.batches.size() == 1));
+        given += static_cast<int64_t>(part.size);
+        next = protocol::RecordBatch(part.batches.back()).next_offset();
+      }
+      CHECK(given == bytes);
+      const ReadResult first = co_await log->read(Offset(0), 0, Offset(1), true);
+      CHECK(world.disk().bytes_read() - before < bytes + 200'000);
+      CHECK(first.batches.size() == 1);
+    }
+    co_await log->close();
+  });
+}
+
+TEST_CASE("a reader that goes on after the log was cut finds what is there now") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    LogConfig config;
+    std::unique_ptr<Log> log = co_await open_orders(config);
+    for (int i = 0; i < 20; ++i) log->append(batch_of({std::string(3'000, 'a')}), LeaderEpoch(0));
+    co_await log->close();
+    OpenState clean{.clean_shutdown = true};
+    log = co_await open_orders(config, clean);
+    const ReadResult part = co_await log->read(Offset(0), 35'000, log->end(), true);
+    const Offset next = protocol::RecordBatch(part.batches.back()).next_offset();
+    REQUIRE(next > Offset(8));
+    co_await log->truncate(Offset(5));
+    for (int i = 5; i < 20; ++i) log->append(batch_of({"value " + std::to_string(i)}), LeaderEpoch(1));
+    const bool written = co_await log->wait_for(Offset(20), Durability::durable);
+    CHECK(written);
+    const ReadResult rest = co_await log->read(next, 1 << 20, log->end(), true);
+    CHECK(values_of(rest.batches) == numbered(static_cast<int>(next.value), 20));
+    co_await log->close();
+  });
+}
+
 TEST_CASE("segments roll, and every offset is found in whatever segment it lies") {
   LogWorld world;
   world.run([&]() -> Task<void> {

@@ -111,6 +111,7 @@ class SimFile final : public File {
     const size_t from = static_cast<size_t>(at);
     const size_t count = std::min(out.size(), content.size() - from);
     if (count > 0) std::memcpy(out.data(), content.data() + from, count);
+    file->disk.bytes_read_ += static_cast<int64_t>(count);
     co_return count;
   }
 

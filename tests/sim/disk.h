@@ -39,6 +39,7 @@ class SimDisk final : public Disk {
   void set_sync_time(Duration least, Duration most);
   void set_call_time(Duration most) { call_time_ = most; }
   int64_t syncs() const { return syncs_; }
+  int64_t bytes_read() const { return bytes_read_; }
   std::optional<std::string> content(const std::string& path) const;
   std::vector<std::string> names(const std::string& directory) const;  // of everything below it, relative, sorted
   // Puts a file there, durably.
@@ -78,6 +79,7 @@ class SimDisk final : public Disk {
   std::vector<std::shared_ptr<Inode>> locked_;
   int64_t capacity_ = INT64_MAX;
   int64_t syncs_ = 0;
+  int64_t bytes_read_ = 0;
   Duration call_time_ = std::chrono::microseconds(100);
   Duration least_sync_time_ = std::chrono::microseconds(100);
   Duration most_sync_time_ = std::chrono::milliseconds(3);
