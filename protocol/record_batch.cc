@@ -16,10 +16,44 @@ namespace {
 
 constexpr size_t crc_from = 21;  // attributes
 
+// As read_varint; most have one, two or three bytes.
+[[gnu::always_inline]] inline bool quick_varint(const char*& at, const char* end, int64_t& v) {
+  if (end - at >= 3) [[likely]] {
+    const uint64_t first = static_cast<uint8_t>(at[0]);
+    if (first < 0x80) {
+      v = unzigzag(first);
+      at += 1;
+      return true;
+    }
+    const uint64_t second = static_cast<uint8_t>(at[1]);
+    if (second < 0x80) {
+      v = unzigzag((first & 0x7f) | second << 7);
+      at += 2;
+      return true;
+    }
+    const uint64_t third = static_cast<uint8_t>(at[2]);
+    if (third < 0x80) {
+      v = unzigzag((first & 0x7f) | (second & 0x7f) << 7 | third << 14);
+      at += 3;
+      return true;
+    }
+  } else if (at < end && static_cast<uint8_t>(*at) < 0x80) {
+    v = unzigzag(static_cast<uint8_t>(*at++));
+    return true;
+  }
+  uint64_t raw = 0;
+  const char* place = at;
+  const bool good = read_long_varint(place, end, raw);
+  at = place;
+  v = unzigzag(raw);
+  return good;
+}
+
 // A length-prefixed byte string; −1 is null. False when it does not fit or is below −1.
-bool read_nullable(const char*& at, const char* end, std::optional<std::string_view>& out) {
+[[gnu::always_inline]] inline bool read_nullable(const char*& at, const char* end,
+                                                 std::optional<std::string_view>& out) {
   int64_t length = 0;
-  if (!read_varint(at, end, length)) return false;
+  if (!quick_varint(at, end, length)) return false;
   if (length < -1 || length > end - at) return false;
   if (length == -1) {
     out.reset();
@@ -88,59 +122,68 @@ std::vector<HeaderView> RecordView::headers() const {
 
 RecordReader::RecordReader(RecordBatch batch, size_t limit) : batch_(std::move(batch)) {
   if (batch_.is_legacy()) {
-    malformed_ = !read_legacy(batch_.bytes(), limit, legacy_, legacy_payloads_);
+    malformed_ = !protocol::read_legacy(batch_.bytes(), limit, legacy_, legacy_payloads_);
     return;
   }
   payload_ = decompress(batch_.compression(), batch_.payload(), limit);
   at_ = payload_.text().data();
   end_ = at_ + payload_.size();
   remaining_ = batch_.count();
+  base_offset_ = batch_.base_offset();
+  base_timestamp_ = batch_.base_timestamp();
+  if (batch_.is_log_append_time()) append_time_ = batch_.max_timestamp();
 }
 
-std::optional<RecordView> RecordReader::fail() {
+bool RecordReader::fail() {
   malformed_ = true;
   remaining_ = 0;
-  return std::nullopt;
+  return false;
 }
 
-std::optional<RecordView> RecordReader::next_legacy() {
-  if (legacy_at_ == legacy_.size()) return std::nullopt;
-  return legacy_[legacy_at_++];
+bool RecordReader::read_legacy(RecordView& record) {
+  if (legacy_at_ == legacy_.size()) return false;
+  record = legacy_[legacy_at_++];
+  return true;
 }
 
 std::optional<RecordView> RecordReader::next() {
-  if (batch_.is_legacy()) return next_legacy();
+  std::optional<RecordView> record(std::in_place);
+  if (!read(*record)) record.reset();
+  return record;
+}
+
+bool RecordReader::read(RecordView& record) {
   if (remaining_ <= 0) {
+    if (batch_.is_legacy()) return read_legacy(record);
     if (at_ != end_ || remaining_ < 0) malformed_ = true;
-    return std::nullopt;
+    return false;
   }
+  const char* at = at_;
   int64_t length = 0;
-  if (!read_varint(at_, end_, length) || length < 1 || length > end_ - at_) return fail();
-  const char* at = at_ + 1;  // attributes, unused
-  const char* end = at_ + length;
-  RecordView record;
+  if (!quick_varint(at, end_, length) || length < 1 || length > end_ - at) return fail();
+  const char* const end = at + length;
+  ++at;  // attributes, unused
   int64_t timestamp_delta = 0;
   int64_t offset_delta = 0;
-  if (!read_varint(at, end, timestamp_delta) || !read_varint(at, end, offset_delta)) return fail();
+  if (!quick_varint(at, end, timestamp_delta) || !quick_varint(at, end, offset_delta)) return fail();
   if (!read_nullable(at, end, record.key) || !read_nullable(at, end, record.value)) return fail();
   int64_t header_count = 0;
-  if (!read_varint(at, end, header_count) || header_count < 0 || header_count > end - at) return fail();
+  if (!quick_varint(at, end, header_count) || header_count < 0 || header_count > end - at) return fail();
   record.header_count = static_cast<int32_t>(header_count);
   record.raw_headers = std::string_view(at, static_cast<size_t>(end - at));
-  for (int64_t i = 0; i < header_count; ++i) {
+  for (; header_count > 0; --header_count) {
     HeaderView header;
     if (!read_header(at, end, header)) return fail();
   }
   if (at != end) return fail();
   at_ = end;
   --remaining_;
-  record.offset = Offset(
-      static_cast<int64_t>(static_cast<uint64_t>(batch_.base_offset().value) + static_cast<uint64_t>(offset_delta)));
-  record.timestamp = batch_.is_log_append_time()
-                         ? batch_.max_timestamp()
-                         : Timestamp(static_cast<int64_t>(static_cast<uint64_t>(batch_.base_timestamp().value) +
-                                                          static_cast<uint64_t>(timestamp_delta)));
-  return record;
+  const auto sum = [](int64_t a, int64_t b) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  };
+  record.offset = Offset(sum(base_offset_.value, offset_delta));
+  record.timestamp = append_time_ ? *append_time_ : Timestamp(sum(base_timestamp_.value, timestamp_delta));
+  return true;
 }
 
 void BatchBuilder::add_at(int32_t offset_delta, Timestamp timestamp, std::optional<std::string_view> key,

@@ -137,21 +137,26 @@ class RecordReader {
   explicit RecordReader(RecordBatch batch, size_t limit = 256u << 20);
 
   std::optional<RecordView> next();
+  // The same into a view that can be used again. False: there is none, and nothing is said about the view.
+  bool read(RecordView& record);
   // A record that is not what the format says, or bytes left over after `count` records; next() has stopped there.
   bool malformed() const { return malformed_; }
   // Memory that the records look into: a caller that keeps views keeps this.
   const Bytes& payload() const { return payload_; }
 
  private:
-  std::optional<RecordView> next_legacy();
-  std::optional<RecordView> fail();
+  bool read_legacy(RecordView& record);
+  bool fail();
 
   RecordBatch batch_;
   Bytes payload_;
   const char* at_ = nullptr;
   const char* end_ = nullptr;
-  int32_t remaining_ = 0;
+  int32_t remaining_ = 0;  // of magic 2
   bool malformed_ = false;
+  Offset base_offset_{0};
+  Timestamp base_timestamp_{0};
+  std::optional<Timestamp> append_time_;
   std::vector<RecordView> legacy_;  // in offset order, given from the front
   std::vector<Bytes> legacy_payloads_;
   size_t legacy_at_ = 0;
