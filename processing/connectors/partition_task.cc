@@ -10,6 +10,8 @@ namespace millrace::processing {
 namespace {
 
 constexpr size_t batch_rows = 2048;
+constexpr size_t records_at_once = 64;
+constexpr size_t fetched_ahead = 1024;
 
 }  // namespace
 
@@ -51,6 +53,7 @@ PartitionTask::PartitionTask(JobContext& job, const plan::Scan& scan, const Sour
   if (formats.key) cover(*formats.key);
   for (size_t i = 0; i < covered.size(); ++i)
     if (physical_[i] && !covered[i]) uncovered_.push_back(i);
+  values_alone_ = !key_decoder_ && metadata_.empty() && uncovered_.empty() && !options_.upsert;
   for (const int column : formats.value.columns) {
     int field = -1;
     if (formats.key) {
@@ -108,21 +111,52 @@ void PartitionTask::decode(const protocol::RecordBatch& batch, protocol::RecordR
                                 ? nullptr
                                 : builder_of(column));
   }
+  if (values_alone_) return decode_values(reader, value_columns, until);
   const auto expected = static_cast<size_t>(std::clamp(batch.is_legacy() ? 0 : batch.count(), 16, 4096));
   RowTargets values(value_columns, expected);
   RowTargets keys(key_columns, expected);
-  while (const std::optional<protocol::RecordView> record = reader.next()) {
-    if (record->offset < position_) continue;
-    if (until && record->offset >= *until) break;
-    ++records_;
-    bytes_ +=
-        static_cast<int64_t>((record->value ? record->value->size() : 0) + (record->key ? record->key->size() : 0));
-    if (!decode_row(*record, keys, values)) continue;
+  for (protocol::RecordView record; reader.read(record);) {
+    if (record.offset < position_) continue;
+    if (until && record.offset >= *until) break;
+    count(record);
+    if (!decode_row(record, keys, values)) continue;
     for (const size_t column : uncovered_) physical_[column]->append_null();
-    for (size_t i = 0; i < metadata_.size(); ++i) add_metadata(i, batch, *record);
-    if (options_.upsert) kinds_.push_back(record->value ? RowKind::update_after : RowKind::delete_);
-    records_of_rows_.push_back(record->value.value_or(std::string_view()));
+    for (size_t i = 0; i < metadata_.size(); ++i) add_metadata(i, batch, record);
+    if (options_.upsert) kinds_.push_back(record.value ? RowKind::update_after : RowKind::delete_);
+    records_of_rows_.push_back(record.value.value_or(std::string_view()));
     ++rows_;
+  }
+}
+
+void PartitionTask::count(const protocol::RecordView& record) {
+  ++records_;
+  bytes_ += static_cast<int64_t>((record.value ? record.value->size() : 0) + (record.key ? record.key->size() : 0));
+}
+
+// Where rows are made of nothing but values: some records at a time, so that what was walked over is decoded while it
+// is near.
+void PartitionTask::decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
+                                  std::optional<Offset> until) {
+  bool more = true;
+  while (more) {
+    values_.clear();
+    decoded_.clear();
+    while (values_.size() < records_at_once) {
+      protocol::RecordView record;
+      more = reader.read(record) && !(until && record.offset >= *until);
+      if (!more) break;
+      if (record.offset < position_) continue;
+      count(record);
+      values_.push_back(record.value);
+      if (!record.value) continue;
+      // The next record begins where this one ends; it will not be much smaller.
+      const char* const ahead = record.value->data() + record.value->size() + fetched_ahead;
+      const size_t much = std::min<size_t>(record.value->size() + 64, 1024);
+      for (size_t at = 0; at < much; at += 64) __builtin_prefetch(ahead + at);
+    }
+    value_decoder_->decode_all(values_, columns, decoded_);
+    for (const uint32_t place : decoded_) records_of_rows_.push_back(values_[place].value_or(std::string_view()));
+    rows_ += decoded_.size();
   }
 }
 

@@ -43,6 +43,9 @@ class PartitionTask {
 
  private:
   void decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader, std::optional<Offset> until);
+  void decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
+                     std::optional<Offset> until);
+  void count(const protocol::RecordView& record);
   bool decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values);
   void put_tombstone(RowTargets& values) const;
   void add_metadata(size_t column, const protocol::RecordBatch& batch, const protocol::RecordView& record);
@@ -67,6 +70,9 @@ class PartitionTask {
   std::vector<RowKind> kinds_;
   std::vector<int> key_field_of_value_;  // the field of the key that is the same column; −1: none
   std::vector<size_t> uncovered_;        // needed physical columns that neither key nor value has
+  bool values_alone_ = false;            // rows are made of the records' values, and of nothing else
+  std::vector<std::optional<std::string_view>> values_;
+  std::vector<uint32_t> decoded_;  // those of them that are rows
   std::vector<std::string_view> records_of_rows_;
   std::vector<std::shared_ptr<const void>> memory_;
   size_t rows_ = 0;

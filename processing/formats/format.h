@@ -47,8 +47,8 @@ class RowDecoder {
   virtual bool decode_into(std::optional<std::string_view> record, RowTargets& targets);
   // The same for many records: the number in `records` of each one that is a row goes to `rows`. columns[i] belongs to
   // field i; null: nobody reads it.
-  void decode_all(std::span<const std::optional<std::string_view>> records, std::span<ColumnBuilder* const> columns,
-                  std::vector<uint32_t>& rows);
+  virtual void decode_all(std::span<const std::optional<std::string_view>> records,
+                          std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows);
   // The slots as the next row.
   void put_slots(RowTargets& targets) const;
   // How Flink wraps what fails while it handles this record: "java.io.IOException", "Failed to deserialize …". An empty

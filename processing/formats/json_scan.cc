@@ -2,156 +2,28 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
-#include "processing/formats/eight_bytes.h"
-#include "processing/formats/number_text.h"
+#include "processing/formats/plain_json.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
 
-namespace {
-
-uint64_t load8_before(const char* at, const char* end) {
-  if (end - at >= 8) [[likely]]
-    return load8(at);
-  uint64_t bytes = 0;
-  std::memcpy(&bytes, at, static_cast<size_t>(end - at));
-  return bytes;
-}
-
-void skip_space(const char*& at, const char* end) {
-  while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// What follows the first eight digits of a whole number: up to eleven more.
-[[gnu::noinline]] bool more_digits(const char*& at, const char* end, uint64_t& value) {
-  static constexpr std::array<uint64_t, 9> powers{1,       10,        100,        1000,       10'000,
-                                                  100'000, 1'000'000, 10'000'000, 100'000'000};
-  for (const int most : {8, 3}) {
-    const uint64_t text = load8_before(at, end);
-    const int count = leading_digits(text);
-    if (count > most) return false;
-    if (count == 0) return true;
-    value = value * powers[static_cast<size_t>(count)] + digits_value(text, count);
-    at += count;
-    if (count < 8) return true;
-  }
-  return true;
-}
-
-// A whole number of up to 19 digits, without an exponent.
-[[gnu::always_inline]] inline bool whole_number(const char*& from, const char* end, int64_t& number) {
-  const char* at = from;
-  const bool negative = *at == '-';
-  at += negative ? 1 : 0;
-  const uint64_t text = load8_before(at, end);
-  const int count = leading_digits(text);
-  if (count == 0 || (count > 1 && *at == '0')) return false;
-  uint64_t value = digits_value(text, count);
-  at += count;
-  if (count == 8) {
-    const char* rest = at;  // so that `at` need not be in memory
-    if (!more_digits(rest, end, value)) return false;
-    at = rest;
-  }
-  if (at < end && (*at == '.' || *at == 'e' || *at == 'E')) return false;
-  if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return false;
-  number = negative ? -static_cast<int64_t>(value) : static_cast<int64_t>(value);
-  from = at;
-  return true;
-}
-
-// A number that nobody needs.
-bool skip_number(const char*& at, const char* end) {
-  if (*at == '-') ++at;
-  if (at == end || !is_digit(*at)) return false;
-  if (*at == '0' && at + 1 < end && is_digit(at[1])) return false;
-  while (at < end && is_digit(*at)) ++at;
-  if (at < end && *at == '.') {
-    ++at;
-    if (at == end || !is_digit(*at)) return false;
-    while (at < end && is_digit(*at)) ++at;
-  }
-  if (at < end && (*at == 'e' || *at == 'E')) {
-    ++at;
-    if (at < end && (*at == '+' || *at == '-')) ++at;
-    if (at == end || !is_digit(*at)) return false;
-    while (at < end && is_digit(*at)) ++at;
-  }
-  return true;
-}
-
-// What follows a word is looked at behind every value.
-bool take_word(const char*& at, const char* end, std::string_view word) {
-  if (static_cast<size_t>(end - at) < word.size() || std::memcmp(at, word.data(), word.size()) != 0) return false;
-  at += word.size();
-  return true;
-}
-
-}  // namespace
-
 JsonScan::JsonScan(std::span<const Field> fields, TimestampStandard standard, bool fail_on_missing)
-    : fail_on_missing_(fail_on_missing) {
-  for (const Field& field : fields) {
-    Known known;
-    known.name = field.name;
-    known.physical = physical_of(field.type.root);
-    const auto whole = [&]<class T>(T) {
-      known.kind = Kind::whole;
-      known.least = std::numeric_limits<T>::min();
-      known.most = std::numeric_limits<T>::max();
-    };
-    switch (field.type.root) {
-      case TypeRoot::tinyint:
-        whole(int8_t{});
-        break;
-      case TypeRoot::smallint:
-        whole(int16_t{});
-        break;
-      case TypeRoot::integer:
-        whole(int32_t{});
-        break;
-      case TypeRoot::bigint:
-        whole(int64_t{});
-        break;
-      case TypeRoot::character:
-      case TypeRoot::varchar:
-        known.kind = Kind::text;
-        break;
-      case TypeRoot::timestamp:
-      case TypeRoot::timestamp_ltz:
-        known.kind = Kind::timestamp;
-        known.millis_only = field.type.precision <= 3;
-        known.timestamp = TimestampReader(standard, field.type.is(TypeRoot::timestamp_ltz));
-        break;
-      case TypeRoot::boolean:
-        known.kind = Kind::boolean;
-        break;
-      case TypeRoot::decimal:
-      case TypeRoot::double_:
-      case TypeRoot::float_:
-        known.kind = Kind::fraction;
-        known.precision = field.type.precision;
-        known.scale = field.type.scale;
-        break;
-      case TypeRoot::date:
-        known.kind = Kind::date;
-        break;
-      default:
-        break;
-    }
-    known_.push_back(std::move(known));
-  }
-}
+    : known_(json_fields(fields, standard)), fail_on_missing_(fail_on_missing), shapes_(known_) {}
 
 bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& targets) {
   if (record.size() < 2 || record[0] != '{' || record.size() >= QuoteIndex::none || known_.size() > most_fields)
     return false;
   quotes_.build(record);
   if (quotes_.non_ascii() && !has_whole_characters(record)) return false;
+  if (shapes_.read(record, quotes_, targets)) return true;
+  if (!walk(record, values, targets)) return false;
+  shapes_.learn(record, quotes_);
+  return true;
+}
+
+// Field by field, whatever they are.
+bool JsonScan::walk(std::string_view record, JsonValues& values, RowTargets& targets) {
   record_ = record;
   values_ = &values;
   Place in{record.data() + 1, record.data() + record.size(), quotes_.places()};
@@ -233,7 +105,7 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
   std::string_view name;
   if (in.at == in.end || *in.at != '"' || !read_string(in, name) || name.find('\\') != std::string_view::npos)
     return false;
-  const auto at = std::ranges::find(known_, name, &Known::name);
+  const auto at = std::ranges::find(known_, name, &JsonField::name);
   field = at == known_.end() ? unknown : static_cast<size_t>(at - known_.begin());
   const bool colon_follows = in.at < in.end && *in.at == ':';
   skip_space(in.at, in.end);
@@ -267,11 +139,11 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
 }
 
 [[gnu::always_inline]] inline bool JsonScan::read_value(Place& in, size_t field, RowTargets& targets, Filled& filled) {
-  Known& known = known_[field];
+  JsonField& known = known_[field];
   const uint64_t bit = uint64_t{1} << (field % 64);
   uint64_t& word = filled[field / 64];
   switch (known.kind) {
-    case Kind::whole: {
+    case JsonField::Kind::whole: {
       int64_t number = 0;
       if (!whole_number(in.at, in.end, number)) break;
       if (number < known.least || number > known.most) return false;
@@ -283,7 +155,7 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
         targets.set<int32_t>(field, static_cast<int32_t>(number));
       return true;
     }
-    case Kind::text: {
+    case JsonField::Kind::text: {
       if (*in.at != '"') break;
       const Place before = in;
       std::string_view text;
@@ -296,7 +168,7 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
       if (targets.wanted(field)) targets.set<std::string_view>(field, text);
       return true;
     }
-    case Kind::timestamp: {
+    case JsonField::Kind::timestamp: {
       if (*in.at != '"') break;
       const Place before = in;
       std::string_view text;
@@ -312,21 +184,23 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
       if (targets.wanted(field)) targets.set<TimestampValue>(field, *value);
       return true;
     }
-    case Kind::boolean: {
+    case JsonField::Kind::boolean: {
       const bool is_true = take_word(in.at, in.end, "true");
       if (!is_true && !take_word(in.at, in.end, "false")) break;
       word |= bit;
       if (targets.wanted(field)) targets.set<uint8_t>(field, is_true ? 1 : 0);
       return true;
     }
-    case Kind::fraction: {
+    case JsonField::Kind::fraction: {
       const char* at = in.at;
       if (!skip_number(at, in.end)) break;
-      if (!read_fraction({in.at, at}, field, targets, filled)) return false;
+      const JsonFit fit = read_fraction({in.at, at}, known, field, targets);
+      if (fit == JsonFit::unfit) return false;
+      word = fit == JsonFit::null ? word & ~bit : word | bit;
       in.at = at;
       return true;
     }
-    case Kind::date: {
+    case JsonField::Kind::date: {
       if (*in.at != '"') break;
       std::string_view text;
       if (!read_string(in, text)) return false;
@@ -336,7 +210,7 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
       if (targets.wanted(field)) targets.set<int32_t>(field, static_cast<int32_t>(*days));
       return true;
     }
-    case Kind::other:
+    case JsonField::Kind::other:
       break;
   }
   if (*in.at == 'n') {
@@ -347,28 +221,6 @@ bool JsonScan::read(std::string_view record, JsonValues& values, RowTargets& tar
   const bool good = read_any(place, field, targets, filled);
   in = place;
   return good;
-}
-
-// A number as it stands, for a column with fractions.
-[[gnu::noinline]] bool JsonScan::read_fraction(std::string_view text, size_t field, RowTargets& targets,
-                                               Filled& filled) {
-  const Known& known = known_[field];
-  bool null = false;
-  const auto set = [&]<class T>(const std::optional<T>& value) {
-    null = !value;
-    if (value && targets.wanted(field)) targets.set<T>(field, *value);
-  };
-  if (known.physical == Physical::decimal)
-    set(parse_decimal(text, known.precision, known.scale));
-  else if (known.physical == Physical::double_)
-    set(parse_double(text));
-  else
-    set(parse_float(text));
-  if (null && known.physical != Physical::decimal) return false;  // a decimal that is too large is NULL
-  const uint64_t bit = uint64_t{1} << (field % 64);
-  uint64_t& word = filled[field / 64];
-  word = null ? word & ~bit : word | bit;
-  return true;
 }
 
 [[gnu::noinline]] bool JsonScan::read_any(Place& in, size_t field, RowTargets& targets, Filled& filled) {

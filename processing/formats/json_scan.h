@@ -15,10 +15,11 @@
 #include <vector>
 
 #include "processing/formats/format.h"
+#include "processing/formats/json_field.h"
 #include "processing/formats/json_reader.h"
+#include "processing/formats/json_shape.h"
 #include "processing/formats/quote_index.h"
 #include "processing/formats/row_targets.h"
-#include "processing/formats/time_format.h"
 
 namespace millrace::processing {
 
@@ -40,18 +41,6 @@ class JsonScan {
   static constexpr size_t most_fields = 256;
   static constexpr size_t unknown = SIZE_MAX;
   static constexpr size_t most_unknown = 32;  // names that no field has, remembered to pass them quickly
-  enum class Kind : uint8_t { whole, fraction, text, timestamp, date, boolean, other };
-  struct Known {
-    std::string name;
-    Kind kind = Kind::other;
-    Physical physical = Physical::boxed;
-    int64_t least = 0;  // of whole numbers
-    int64_t most = 0;
-    int precision = 0;  // of decimals
-    int scale = 0;
-    TimestampReader timestamp;
-    bool millis_only = false;
-  };
   // A name as it has been seen, "name": and the first sixteen characters of that. Those of one record stand in its
   // order.
   struct Expected {
@@ -68,20 +57,21 @@ class JsonScan {
   };
   using Filled = uint64_t[most_fields / 64];
 
+  bool walk(std::string_view record, JsonValues& values, RowTargets& targets);
   bool is_expected(const Expected& expected, const Place& in) const;
   bool read_name(Place& in, size_t& guess, size_t& field);
   bool find_name(Place& in, size_t& guess, size_t& field);
   bool find_name_apart(Place& in, size_t& guess, size_t& field);
   bool read_value(Place& in, size_t field, RowTargets& targets, Filled& filled);
-  bool read_fraction(std::string_view text, size_t field, RowTargets& targets, Filled& filled);
   bool read_any(Place& in, size_t field, RowTargets& targets, Filled& filled);
   bool skip_value(Place& in);
   bool skip_any(Place& in);
   bool read_string(Place& in, std::string_view& text) const;
 
-  std::vector<Known> known_;
+  std::vector<JsonField> known_;
   std::vector<Expected> expected_;
   bool fail_on_missing_;
+  JsonShapes shapes_;
   QuoteIndex quotes_;
   std::string_view record_;
   JsonReader reader_;

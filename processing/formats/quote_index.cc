@@ -167,48 +167,73 @@ struct Sse2 {
 
 #define MILLRACE_AVX512 [[gnu::target("avx512bw,avx512vl,avx512vbmi2,avx2,bmi,bmi2,popcnt")]]
 
-MILLRACE_AVX512 inline Block avx512_block(const char* at) {
-  const __m512i a = _mm512_loadu_si512(at);
+MILLRACE_AVX512 inline Block avx512_block(__m512i a) {
   return {_mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8('"')), _mm512_cmpeq_epi8_mask(a, _mm512_set1_epi8('\\')),
           _mm512_movepi8_mask(a)};
 }
-// As add_block, sixteen places at a time.
-MILLRACE_AVX512 inline void avx512_add_block(Gathering& all, const Block& block) {
-  all.high |= block.high;
-  uint64_t quotes = block.quotes;
-  if ((block.backslashes | all.carry) != 0) [[unlikely]] {
-    all.backslashes = 1;
-    quotes = without_escaped(quotes, block.backslashes, all.carry);
-  }
-  alignas(64) static constexpr std::array<uint8_t, 64> numbers = [] {
-    std::array<uint8_t, 64> from_zero{};
-    for (size_t i = 0; i < 64; ++i) from_zero[i] = static_cast<uint8_t>(i);
-    return from_zero;
-  }();
-  const __m512i base = _mm512_set1_epi32(static_cast<int>(all.base));
-  const __m512i places = _mm512_maskz_compress_epi8(quotes, _mm512_load_si512(numbers.data()));
+// The places of up to 64 quotes, sixteen at a time. More than sixteen are rare.
+MILLRACE_AVX512 inline uint32_t* avx512_put(uint32_t* to, uint64_t quotes, __m512i base, __m512i numbers) {
+  const __m512i places = _mm512_maskz_compress_epi8(quotes, numbers);
   const int count = std::popcount(quotes);
-  _mm512_storeu_si512(all.to, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(places)), base));
+  _mm512_storeu_si512(to, _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(places)), base));
   if (count > 16) [[unlikely]] {
     alignas(64) std::array<uint8_t, 64> bytes;
     _mm512_store_si512(bytes.data(), places);
     for (int k = 16; k < count; k += 16) {
       const __m128i some = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes.data() + k));
-      _mm512_storeu_si512(all.to + k, _mm512_add_epi32(_mm512_cvtepu8_epi32(some), base));
+      _mm512_storeu_si512(to + k, _mm512_add_epi32(_mm512_cvtepu8_epi32(some), base));
     }
   }
-  all.to += count;
-  all.base += 64;
+  return to + count;
+}
+alignas(64) constexpr std::array<uint8_t, 64> from_zero = [] {
+  std::array<uint8_t, 64> numbers{};
+  for (size_t i = 0; i < 64; ++i) numbers[i] = static_cast<uint8_t>(i);
+  return numbers;
+}();
+// Where there are backslashes.
+MILLRACE_AVX512 [[gnu::noinline]] Gathered gather_avx512_escaped(std::string_view text, uint32_t* places) {
+  const __m512i numbers = _mm512_load_si512(from_zero.data());
+  uint32_t* to = places;
+  uint64_t carry = 0, high = 0;
+  for (size_t at = 0; at < text.size(); at += 64) {
+    const uint64_t there = text.size() - at >= 64 ? ~uint64_t{0} : _bzhi_u64(~uint64_t{0}, text.size() - at);
+    const Block block = avx512_block(_mm512_maskz_loadu_epi8(there, text.data() + at));
+    high |= block.high;
+    const uint64_t quotes = without_escaped(block.quotes, block.backslashes, carry);
+    to = avx512_put(to, quotes, _mm512_set1_epi32(static_cast<int>(at)), numbers);
+  }
+  to[0] = to[1] = QuoteIndex::none;
+  return {static_cast<size_t>(to - places), true, high != 0};
 }
 MILLRACE_AVX512 Gathered gather_avx512(std::string_view text, uint32_t* places) {
-  Gathering all{places};
-  size_t at = 0;
-  for (; at + 64 <= text.size(); at += 64) avx512_add_block(all, avx512_block(text.data() + at));
-  if (at < text.size()) {
-    const Tail tail(text, text.size() - at);
-    avx512_add_block(all, tail.cut(avx512_block(tail.from)));
+  const __m512i numbers = _mm512_load_si512(from_zero.data());
+  const __m512i quote = _mm512_set1_epi8('"');
+  const __m512i backslash = _mm512_set1_epi8('\\');
+  const __m512i step = _mm512_set1_epi32(64);
+  __m512i base = _mm512_setzero_si512();
+  __m512i all = _mm512_setzero_si512();
+  __mmask64 backslashes = 0;
+  uint32_t* to = places;
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= 64; left -= 64, at += 64) {
+    const __m512i block = _mm512_loadu_si512(at);
+    all = _mm512_or_si512(all, block);
+    backslashes = _kor_mask64(backslashes, _mm512_cmpeq_epi8_mask(block, backslash));
+    to = avx512_put(to, _mm512_cmpeq_epi8_mask(block, quote), base, numbers);
+    base = _mm512_add_epi32(base, step);
   }
-  return finish(all, places);
+  if (left > 0) {
+    const __m512i block = _mm512_maskz_loadu_epi8(_bzhi_u64(~uint64_t{0}, left), at);
+    all = _mm512_or_si512(all, block);
+    backslashes = _kor_mask64(backslashes, _mm512_cmpeq_epi8_mask(block, backslash));
+    to = avx512_put(to, _mm512_cmpeq_epi8_mask(block, quote), base, numbers);
+  }
+  if (_cvtmask64_u64(backslashes) != 0) [[unlikely]]
+    return gather_avx512_escaped(text, places);
+  to[0] = to[1] = QuoteIndex::none;
+  return {static_cast<size_t>(to - places), false, _mm512_movepi8_mask(all) != 0};
 }
 
 #undef MILLRACE_AVX512

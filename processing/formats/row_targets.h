@@ -13,13 +13,19 @@ struct FieldSlot;
 
 class RowTargets {
  public:
-  // columns[i] belongs to field i; null: nobody reads it. Room for `rows` more to begin with; what stays unused goes
-  // with the RowTargets.
+  // columns[i] belongs to field i, all of which are there; null: nobody reads it. Room for `rows` more to begin with;
+  // what stays unused goes with the RowTargets.
   RowTargets(std::span<ColumnBuilder* const> columns, size_t rows);
   ~RowTargets();
   RowTargets(const RowTargets&) = delete;
 
   bool wanted(size_t field) const { return field < columns_.size() && columns_[field].builder != nullptr; }
+  // Where the value of the row that has begun goes; null: nobody reads it.
+  template <class T>
+  T* slot(size_t field) const {
+    void* const values = columns_[field].values;
+    return values == nullptr ? nullptr : static_cast<T*>(values) + row_;
+  }
   // Before each row.
   void begin_row() {
     if (row_ == room_) grow();

@@ -268,6 +268,11 @@ std::optional<TimestampValue> TimestampReader::read(std::string_view text) {
     if (!fraction_pattern.fits(fraction)) return read_slowly(text);
     millis = number_at(fraction, 1) * 100 + number_at(fraction, 2) * 10 + number_at(fraction, 3);
   }
+  if (size == 23) {
+    near_ = {load8(from), load8(from + 8)};
+    near_size_ = text.size();
+    near_minute_ = last_date_ + (hours * 60 + minutes) * 60'000;
+  }
   return TimestampValue{last_date_ + ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis, 0};
 }
 

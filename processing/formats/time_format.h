@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "processing/formats/eight_bytes.h"
 #include "processing/value.h"
 
 namespace millrace::processing {
@@ -37,14 +38,31 @@ class TimestampReader {
   explicit TimestampReader(TimestampStandard standard = TimestampStandard::sql, bool zoned = false)
       : standard_(standard), zoned_(zoned) {}
   std::optional<TimestampValue> read(std::string_view text);
+  // Only what differs from a text read before in its seconds and milliseconds alone; false: any other text.
+  [[gnu::always_inline]] bool read_near(std::string_view text, int64_t& millis) const {
+    if (text.size() != near_size_ || load8(text.data()) != near_[0] || load8(text.data() + 8) != near_[1]) return false;
+    if (near_size_ == 24 && text.back() != 'Z') return false;
+    // :ss.SSS, in which nothing but digits may differ, as numbers
+    const uint64_t digits = (load8(text.data() + 15) >> 8) ^ 0x00'30'30'30'2e'30'30'3a;
+    constexpr uint64_t limits = 0x00'76'76'76'7f'76'76'7f;
+    if ((((digits + limits) | digits) & top_bits) != 0) return false;
+    const uint64_t pairs = digits * 10 + (digits >> 8);
+    const uint64_t seconds = pairs >> 8 & 0xff;
+    if (seconds > 59) return false;
+    millis = near_minute_ + static_cast<int64_t>(seconds * 1000 + (pairs >> 32 & 0xff) * 10 + (digits >> 48));
+    return true;
+  }
 
  private:
   std::optional<TimestampValue> read_slowly(std::string_view text) const;
   TimestampStandard standard_;
   bool zoned_;
-  uint64_t last_month_ = 0;  // yyyy-MM- as text
-  uint64_t last_day_ = 0;    // dd
-  int64_t last_date_ = 0;    // milliseconds
+  uint64_t last_month_ = 0;         // yyyy-MM- as text
+  uint64_t last_day_ = 0;           // dd
+  int64_t last_date_ = 0;           // milliseconds
+  std::array<uint64_t, 2> near_{};  // yyyy-MM-dd HH:mm of one with milliseconds
+  size_t near_size_ = SIZE_MAX;
+  int64_t near_minute_ = 0;
 };
 
 // Writes as format_timestamp does.

@@ -171,6 +171,105 @@ TEST_CASE("timestamps are read and written quickly as they are slowly") {
   }
 }
 
+TEST_CASE("what is near a timestamp that was read is read as the slow way does, or not at all") {
+  for (const bool zoned : {false, true}) {
+    TimestampReader reader(TimestampStandard::sql, zoned);
+    const std::string known = std::string("2026-01-31 10:20:30.456") + (zoned ? "Z" : "");
+    int64_t millis = 0;
+    CHECK_FALSE(reader.read_near(known, millis));
+    REQUIRE(reader.read(known));
+    for (size_t place = 0; place < known.size(); ++place) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text = known;
+        text[place] = static_cast<char>(c);
+        const std::optional<TimestampValue> expected = parse_timestamp(text, TimestampStandard::sql, zoned);
+        if (reader.read_near(text, millis)) {
+          REQUIRE(expected.has_value());
+          REQUIRE(millis == expected->millis);
+        } else {
+          // Seconds and milliseconds are what may differ.
+          REQUIRE((place < 17 || !expected.has_value()));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a record that looks like one before is read as it would be by itself") {
+  const std::vector<Field> fields{
+      {"id", DataType::bigint()},  {"name", DataType::string()},   {"n", DataType::integer()},
+      {"d", DataType::double_()},  {"at", DataType::timestamp(3)}, {"p", DataType::decimal(6, 2)},
+      {"ok", DataType::boolean()}, {"day", DataType::date()},      {"missing", DataType::string()}};
+  const std::vector<std::string> usual{"12",   R"("a, b: c")",   "7", "-1.25", R"("2026-01-01 10:20:30.456")", "12.5",
+                                       "true", R"("2026-02-28")"};
+  const std::vector<std::vector<std::string>> others{
+      {"0",
+       "-7",
+       "01",
+       "-",
+       "",
+       "12x",
+       "1.5",
+       "1e3",
+       "null",
+       "nul",
+       "true",
+       "\"5\"",
+       "{}",
+       "[1]",
+       "123456789",
+       "-12345678",
+       "-123456789012345",
+       "1234567890123456",
+       "12345678901234567",
+       "9223372036854775807",
+       "9223372036854775808"},
+      {"\"\"", R"("x\"y")", "\"Gr\xc3\xbc\xc3\x9f\x65\"", "\"\xff\"", R"("a"b")", "null", "5", R"("a","name":"b")"},
+      {"2147483647", "2147483648", "-2147483648", "00", "null", "1.0"},
+      {"0.1", "-0", "1.", "1e400", "5", "null", "\"NaN\"", "123456789.123456789", "0.30000000000000004",
+       "9007199254740993"},
+      {R"("2026-01-01 10:20:59.999")", R"("2026-01-01 10:20:60.000")", R"("2026-01-01 10:20:3a.000")",
+       R"("2026-01-01 10:21:30.456")", R"("2026-01-01T10:20:30.456")", R"("2026-01-01 10:20:30.4567")",
+       R"("2026-01-01 10:20:30")", R"("2026-02-30 10:20:30.456")", "null"},
+      {"12", "-0.005", "0.004", "123456", "9999.99", "9999.995", "10000", "1e2", "null", "\"1.5\"", "00.5"},
+      {"false", "null", "tru", "\"true\"", "1"},
+      {R"("2024-02-29")", R"("2026-02-29")", R"("2026-02-2")", "null"}};
+  for (const std::string_view between : {"", " ", "\n  "}) {
+    const auto record = [&](const std::vector<std::string>& values) {
+      std::string text = "{";
+      for (size_t i = 0; i < values.size(); ++i)
+        text +=
+            (i > 0 ? "," : "") + std::string(between) + '"' + fields[i].name + "\":" + std::string(between) + values[i];
+      return text + ",\"a name that no field has\":1.5e3" + std::string(between) + "}";
+    };
+    for (size_t field = 0; field < others.size(); ++field) {
+      for (const std::string& other : others[field]) {
+        std::vector<std::string> values = usual;
+        values[field] = other;
+        const std::string text = record(values), before = record(usual);
+        const std::string expected = json_row(fields, text);
+        const std::unique_ptr<RowDecoder> decoder = make_decoder("json", {}, fields, {});
+        std::vector<ColumnBuilder> columns;
+        for (const Field& one : fields) columns.emplace_back(one.type);
+        std::vector<ColumnBuilder*> targets;
+        for (ColumnBuilder& column : columns) targets.push_back(&column);
+        const std::optional<std::string_view> records[] = {before, before, text};
+        std::vector<uint32_t> rows;
+        std::string actual;
+        try {
+          decoder->decode_all(records, targets, rows);
+          for (size_t i = 0; i < fields.size(); ++i)
+            actual += (i > 0 ? "|" : "") + cell_text(columns[i].finish().value(2), fields[i].type);
+        } catch (const JobFailure& failure) {
+          actual = failure.root().message;
+        }
+        CAPTURE(text);
+        CHECK(actual == expected);
+      }
+    }
+  }
+}
+
 TEST_CASE("a bad record among many leaves the rows before it whole") {
   const std::unique_ptr<RowDecoder> decoder = make_decoder("json", {}, id_name, {});
   ColumnBuilder id(id_name[0].type);
