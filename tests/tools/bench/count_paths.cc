@@ -249,6 +249,7 @@ void append_durable(size_t record_size) {
 void read_tail(size_t record_size) {
   with_log([record_size](log::Log& log) -> Task<void> {
     const Bytes batch = batch_of(record_size);
+    co_await log.read(log.end(), 1, log.end(), true);  // for who follows, the tail is kept
     std::vector<Offset> begins;
     for (Bytes& bytes : copies(batch)) begins.push_back(log.append(std::move(bytes), LeaderEpoch(0)).base);
     co_await log.flush();
