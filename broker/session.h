@@ -3,10 +3,8 @@
 //   request  := size:i32 key:i16 version:i16 correlation:i32 client_id:string? [tagged] body
 //   response := size:i32 correlation:i32 [tagged] body           tagged: flexible versions only; never for ApiVersions
 //
-//   frames ──┬─ may overlap (Produce) ──► each begins when the one before has passed the turn ──► answers_ ──► one
-//   write of
-//            └─ any other ─► begins when everything before is answered, and holds back what is behind it      all that
-//            are ready
+//   frame ─┬─ may overlap (Produce): begins when the one before has passed the turn ─┬→ answers_ → all that are ready,
+//          └─ any other: begins when all before it are answered, holds back the next ┘            in one write
 //
 // Answers leave in the order of the requests, whatever is ready first. What cannot be understood closes the connection
 // without a word once everything before it is answered, except an ApiVersions of an unknown version, which is told what

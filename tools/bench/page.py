@@ -21,8 +21,9 @@ METHOD = """## How this is measured
   It uses one thread, on the same two processors as the broker. Rates and gigabytes are of keys and values (10^9 bytes); headers of batches and records come on top.
 - **CPU first.** On a shared virtual machine wall time says little. *Broker CPU* is user and system time of the broker's process from `/proc`, over the measured
   seconds only. *With kernel threads* adds what all kernel threads used meanwhile (writing pages back, completing disk requests); they may also have finished work of the run before.
-- **Pages of a virtual machine.** Writing through the page cache costs two to four times more CPU in some runs than in others: the same broker has been seen at 0.8 and at 3.3 CPU-s per GB within
-  seconds, with the difference in the copy into fresh pages. The likely reason is that the host takes free memory back and has to supply those pages first. It meets both brokers, not always in the same minute; a wide range in the last column is often this.
+- **Pages of a virtual machine.** Free pages of a virtual machine may have been given back to its host, and writing to the page cache then waits for the host, for either broker: with one binary 3.4
+  instead of 0.85 CPU-s per GB, all of the difference in the copy into fresh pages. So every session begins with a page cache that is full of something else, as on a machine that
+  has been up for a while (`tools/bench/page_cache.py`). A wide range in the last column can still be this.
 - **Pairs.** Sessions run in the order Millrace, Kafka, Kafka, Millrace; each on a fresh directory of the same file system. A figure is the median of its sessions, a ratio the
   median of the pairs, with the lowest and highest pair behind it: two pairs, unless said otherwise. Ratios count in Millrace's favour: 8 means eight times less CPU, or eight times
   more throughput; below 1 Kafka is better.

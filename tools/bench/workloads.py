@@ -12,6 +12,7 @@ import typing
 
 import brokers
 import clients
+import page_cache
 
 PLAIN = {"Kafka": []}
 FLUSHED = {"Kafka flush=1": ["--topic-config", "flush.messages=1"], "Kafka, no flush": []}
@@ -264,6 +265,7 @@ def session(kind, workloads, quick):
         if kind == "kafka" and durability == "durable" or not here:
             continue
         shared = [w for w in here if not w.own_broker]
+        page_cache.fill()
         if shared:
             with brokers.Broker(kind, durability).start() as broker:
                 if any(w.warm for w in shared):
