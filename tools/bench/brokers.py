@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -121,7 +122,10 @@ class Broker:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure and self.process:
+            output = (self.home / "output.txt").read_text(errors="replace")
+            print(f"{self.kind} (exit status {self.process.poll()}) said:\n{output[-2000:]}", file=sys.stderr)
         self.close()
 
 
