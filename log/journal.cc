@@ -50,8 +50,8 @@ Journal::Journal(std::string directory, int64_t bytes)
       directory_(std::move(directory)),
       shard_(Shard::current().id()),
       generation_(static_cast<uint64_t>(Shard::current().clock().wall_now().value)),
-      extent_bytes_(std::max(static_cast<size_t>(bytes) / extents_wanted, least_extent_bytes) / block_bytes *
-                    block_bytes),
+      extent_bytes_(std::clamp(static_cast<size_t>(bytes) / extents_wanted, least_extent_bytes, largest_journal_extent) /
+                    block_bytes * block_bytes),
       most_extents_(std::max<size_t>(static_cast<size_t>(bytes) / extent_bytes_, 2)) {}
 
 Journal::~Journal() = default;

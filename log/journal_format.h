@@ -23,6 +23,7 @@ namespace millrace::log {
 
 inline constexpr size_t journal_group_header = 40;
 inline constexpr size_t journal_frame_header = 48;
+inline constexpr size_t largest_journal_extent = 64 << 20;  // recovery reads one at a time into memory
 
 enum class JournalFrameKind : uint32_t { batch = 1, cut = 2 };
 

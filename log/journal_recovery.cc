@@ -10,7 +10,6 @@ namespace millrace::log {
 namespace {
 
 constexpr size_t bytes_in_memory = 8 << 20;
-constexpr int64_t largest_extent = int64_t{4} << 30;
 
 // "millrace-journal-SHARD-NUMBER" → "SHARD"
 std::string shard_of(const std::string& name) {
@@ -43,7 +42,7 @@ Task<RecoveredJournal> RecoveredJournal::read(Disk& disk, std::string directory)
 }
 
 Task<void> RecoveredJournal::read_extent(Disk& disk, size_t file, std::vector<Group>& groups) {
-  const std::optional<std::string> content = co_await read_file(disk, files_[file], largest_extent);
+  const std::optional<std::string> content = co_await read_file(disk, files_[file], largest_journal_extent);
   if (!content) co_return;
   const std::span<const std::byte> bytes = std::as_bytes(std::span(*content));
   size_t position = 0;

@@ -299,6 +299,32 @@ TEST_CASE("many logs share a journal's writes, and a clean stop leaves none of i
   });
 }
 
+TEST_CASE("a journal may be as large as one likes: its files stay as small as recovery reads them") {
+  World world(8);
+  world.run([&]() -> Task<void> {
+    Journal journal("/data", int64_t{1} << 40);
+    journal.begin();
+    struct Nobody : JournaledLog {
+      void journaled(Offset) override {}
+      void journal_failed(const DiskError&) override {}
+      Task<bool> sync_segments() override { co_return true; }
+    } nobody;
+    const std::shared_ptr<Journal::Seat> seat = journal.join(nobody, TopicId{1, 2}, PartitionId(0));
+    const bool taken_at_once = seat->append(Offset(0), Offset(1), LeaderEpoch(0), batch_of({"a"}));
+    CHECK_FALSE(taken_at_once);
+    co_await sleep_until(after(30s));
+    CHECK(seat->append(Offset(0), Offset(1), LeaderEpoch(0), batch_of({"a"})));
+    const std::optional<DirectoryEntry> extent =
+        co_await Shard::current().disk().stat("/data/" + std::string(journal_file_prefix) + "0-0");
+    REQUIRE(extent);
+    CHECK(extent->size == largest_journal_extent);
+    const RecoveredJournal recovered = co_await RecoveredJournal::read(Shard::current().disk(), "/data");
+    CHECK_FALSE(recovered.empty());
+    seat->leave();
+    co_await journal.close(true);
+  });
+}
+
 TEST_CASE("where no journal can be made, every log syncs itself") {
   World world(4);
   world.disk().inject({.call = sim::DiskCall::write, .path = "millrace-journal", .error = ENOSPC, .times = -1});
