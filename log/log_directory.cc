@@ -437,9 +437,10 @@ Task<void> LogDirectory::close(int64_t broker_epoch, std::vector<PartitionPositi
   closing_ = true;
   closing_event_.notify();
   co_await gate_.close();
-  co_await close_journals(!offline_);
-  if (!offline_) {
-    co_await recovered_.remove(disk_);
+  // With a journal that was not read back, the files are not the whole truth: the next start tries again.
+  const bool whole = !offline_ && recovered_.empty();
+  co_await close_journals(whole);
+  if (whole) {
     outdated_.clear();
     co_await checkpoint(std::move(positions));
     std::string marker = format_clean_shutdown(broker_epoch);

@@ -462,3 +462,34 @@ TEST_CASE("what the journal has waits for a large write, for somebody who wants 
     co_await close_all(life, world);
   });
 }
+
+TEST_CASE("a journal that was not read back outlives a stop, and no marker says that the files are all there is") {
+  World world(9);
+  world.node.start([&](sim::Node&) -> Task<int> {
+    Life life;
+    co_await open_all(life, world);
+    append_one(world.logs[0], 0);
+    co_await world.logs[0].log->flush();
+    co_await sleep_until(after(50ms));
+    append_one(world.logs[0], 0);
+    co_await world.logs[0].log->flush();
+    co_await sleep_until(never);
+    co_return 0;
+  });
+  world.world.run_for(100ms);
+  world.node.crash(sim::Crash::power);
+  world.node.start([&](sim::Node&) -> Task<int> {
+    std::unique_ptr<LogDirectory> directory = co_await LogDirectory::open("/data");
+    CHECK(directory->journaled(world.logs[0].id, world.logs[0].name.partition));
+    co_await directory->close(7, {});
+    co_return 0;
+  });
+  world.world.run_until([&] { return !world.node.running(); });
+  world.run([&]() -> Task<void> {
+    Life life;
+    co_await open_all(life, world);
+    CHECK_FALSE(life.directory->clean_shutdown());
+    CHECK(world.logs[0].log->end() == Offset(2));
+    co_await close_all(life, world);
+  });
+}
