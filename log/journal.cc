@@ -50,8 +50,9 @@ Journal::Journal(std::string directory, int64_t bytes)
       directory_(std::move(directory)),
       shard_(Shard::current().id()),
       generation_(static_cast<uint64_t>(Shard::current().clock().wall_now().value)),
-      extent_bytes_(std::clamp(static_cast<size_t>(bytes) / extents_wanted, least_extent_bytes, largest_journal_extent) /
-                    block_bytes * block_bytes),
+      extent_bytes_(
+          std::clamp(static_cast<size_t>(bytes) / extents_wanted, least_extent_bytes, largest_journal_extent) /
+          block_bytes * block_bytes),
       most_extents_(std::max<size_t>(static_cast<size_t>(bytes) / extent_bytes_, 2)) {}
 
 Journal::~Journal() = default;
@@ -157,10 +158,17 @@ bool Journal::find_room() {
   return true;
 }
 
-std::shared_ptr<Journal::Group> Journal::build_group() {
+// The next one in the current extent, with room for so much.
+std::shared_ptr<Journal::Group> Journal::new_group(size_t frame_bytes) {
   auto group = std::make_shared<Group>();
   group->extent = current_;
   group->at = static_cast<int64_t>(current_->used);
+  group->memory = memory_for(journal_group_size(frame_bytes));
+  ++sequence_;
+  return group;
+}
+
+std::shared_ptr<Journal::Group> Journal::build_group() {
   size_t bytes = 0;
   size_t count = 0;
   for (const Entry& entry : pending_) {
@@ -169,10 +177,8 @@ std::shared_ptr<Journal::Group> Journal::build_group() {
     bytes += entry.size();
     ++count;
   }
-  const size_t size = journal_group_size(bytes);
-  group->memory = memory_for(size);
+  std::shared_ptr<Group> group = new_group(bytes);
   JournalGroupWriter writer(group->memory.span());
-  ++sequence_;
   for (size_t i = 0; i < count; ++i) {
     const Entry& entry = pending_.front();
     Seat& seat = *entry.seat;
@@ -201,13 +207,10 @@ void Journal::announce() {
   if (announcing_) return;
   announcing_ = true;
   check(current_ != nullptr && current_->used + block_bytes <= extent_bytes_);
-  auto group = std::make_shared<Group>();
+  std::shared_ptr<Group> group = new_group(0);
   group->announces = true;
-  group->extent = current_;
-  group->at = static_cast<int64_t>(current_->used);
-  group->memory = memory_for(block_bytes);
   JournalGroupWriter writer(group->memory.span());
-  group->blocks = writer.finish(generation_, ++sequence_, oldest_);
+  group->blocks = writer.finish(generation_, sequence_, oldest_);
   submit(std::move(group));
 }
 
@@ -268,7 +271,7 @@ BlockMemory Journal::memory_for(size_t bytes) {
 
 void Journal::grow_if_short() {
   const bool short_of_room = free_.empty() && extents_ < most_extents_;
-  if (!short_of_room || growing_ || failed_ || closing_ || Shard::current().clock().now() < grow_again_) return;
+  if (!short_of_room || growing_ || failed_ || closing_ || now() < grow_again_) return;
   growing_ = true;
   gate_.spawn(make_extent());
 }

@@ -94,9 +94,9 @@ class Journal {
   bool has_room_for(const Bytes& batch);
   void take(Entry entry);
   void note_user(const std::shared_ptr<Seat>& seat);
-  void start_building();
   Task<void> build_groups();
   bool find_room();
+  std::shared_ptr<Group> new_group(size_t frame_bytes);
   std::shared_ptr<Group> build_group();
   void announce();
   void submit(std::shared_ptr<Group> group);

@@ -209,14 +209,18 @@ std::unique_ptr<Log> LogDirectory::create_log(TopicPartition name, TopicId id, L
 
 void LogDirectory::watch(Log& log, const TopicPartition& name) {
   PartitionLog& watched = static_cast<PartitionLog&>(log);
-  watched.on_failure(
-      [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+  watched.on_failure(failing());
   watched.on_truncation([this, name](Offset end) {
     auto tell = [this, name, end] { return tell_truncation(name, end); };
     return on(home_, std::move(tell));
   });
   const auto journal = std::ranges::find(journals_, &Shard::current(), [](const auto& of) { return of.first; });
   if (journal != journals_.end()) watched.join(*journal->second);
+}
+
+// To be called on any shard.
+std::function<void(const DiskError&)> LogDirectory::failing() {
+  return [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); };
 }
 
 // --- journals ---
@@ -244,8 +248,7 @@ Task<void> LogDirectory::keep_journals(std::vector<Shard*> shards, int64_t bytes
   for (Shard* shard : shards) {
     auto make = [this, bytes]() -> Task<std::unique_ptr<Journal>> {
       auto journal = std::make_unique<Journal>(path_, bytes);
-      journal->on_failure(
-          [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); });
+      journal->on_failure(failing());
       co_return journal;
     };
     std::unique_ptr<Journal> journal = co_await on(*shard, std::move(make));

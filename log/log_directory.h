@@ -137,6 +137,7 @@ class LogDirectory {
   Task<void> remove_later(std::vector<std::string> paths, MonoTime due);
   Task<void> checkpoint_now_and_then(Collect collect, Millis every, Millis high_watermarks_every);
   void watch(Log& log, const TopicPartition& name);
+  std::function<void(const DiskError&)> failing();
   Task<void> tell_truncation(TopicPartition name, Offset end);
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
 

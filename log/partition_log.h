@@ -117,7 +117,6 @@ class PartitionLog final : public Log, private JournaledLog {
   void journal_failed(const DiskError& error) override { fail(error); }
   Task<bool> sync_segments() override;
   bool write_segments();
-  Task<bool> announce_truncation(Offset end, Offset cut);
   void want_durable(Offset end);
   void note_durable();
   void want_sync(Offset end);
@@ -146,6 +145,8 @@ class PartitionLog final : public Log, private JournaledLog {
                                                          std::function<bool(const protocol::RecordBatch&)> wanted);
   Task<TimedOffset> newest_below(std::shared_ptr<Segment> segment, Offset limit);
 
+  Task<bool> begin_truncation(Offset end, Offset cut);
+  void end_truncation();
   Task<void> restart_at(Offset start);
   Task<void> remove_segments(std::vector<std::shared_ptr<Segment>> gone);
   Task<void> remove_later(std::vector<std::string> paths, MonoTime due);
@@ -188,7 +189,6 @@ class PartitionLog final : public Log, private JournaledLog {
 
   std::deque<Job> jobs_;
   size_t unwritten_ = 0;     // bytes that jobs will write
-  size_t put_off_ = 0;       // of these, told to the journal
   Offset write_wanted_{-1};  // what lies below is not put off
   bool writing_ = false;
   bool syncing_ = false;

@@ -115,18 +115,39 @@ Task<void> PartitionLog::remove_later(std::vector<std::string> paths, MonoTime d
 
 // --- truncation ---
 
+// First it is told, so that what goes cannot come back from the journal, nor be taken for synced; then nobody else
+// works on the files. False: nothing may be touched.
+Task<bool> PartitionLog::begin_truncation(Offset end, Offset cut) {
+  try {
+    if (on_truncation_) co_await on_truncation_(end);
+    if (seat_) co_await seat_->cut(cut);
+  } catch (const DiskError& error) {
+    fail(error);
+  }
+  if (failed_ || closed_) co_return false;
+  check(!alone_);
+  alone_ = true;
+  co_await quiesce();
+  ++truncations_;
+  co_return true;
+}
+
+void PartitionLog::end_truncation() {
+  ++truncations_;
+  alone_ = false;
+  want_sync(journaled_from_);
+  advanced_.notify();
+  idle_.notify();
+}
+
 Task<void> PartitionLog::truncate(Offset end) {
   if (end >= end_ || failed_ || closed_) co_return;
   if (end < segments_.front()->base()) {
     co_await restart_at(end);
     co_return;
   }
-  const bool announced = co_await announce_truncation(end, end);
-  if (!announced) co_return;
-  check(!alone_);
-  alone_ = true;
-  co_await quiesce();
-  ++truncations_;
+  const bool begun = co_await begin_truncation(end, end);
+  if (!begun) co_return;
   try {
     // Later segments first: an interruption must not leave a gap.
     while (segments_.back()->base() > end) {
@@ -196,21 +217,13 @@ Task<void> PartitionLog::truncate(Offset end) {
   } catch (const DiskError& error) {
     fail(error);
   }
-  ++truncations_;
-  alone_ = false;
-  want_sync(journaled_from_);
-  advanced_.notify();
-  idle_.notify();
+  end_truncation();
 }
 
 // Everything goes; the log begins anew, empty, at `start`.
 Task<void> PartitionLog::restart_at(Offset start) {
-  const bool announced = co_await announce_truncation(start, Offset(0));
-  if (!announced) co_return;
-  check(!alone_);
-  alone_ = true;
-  co_await quiesce();
-  ++truncations_;
+  const bool begun = co_await begin_truncation(start, Offset(0));
+  if (!begun) co_return;
   try {
     if (!on_disk_) co_await make_directory();
     const std::vector<std::shared_ptr<Segment>> old = std::exchange(segments_, {});
@@ -238,10 +251,7 @@ Task<void> PartitionLog::restart_at(Offset start) {
   } catch (const DiskError& error) {
     fail(error);
   }
-  ++truncations_;
-  alone_ = false;
-  advanced_.notify();
-  idle_.notify();
+  end_truncation();
 }
 
 // --- checkpoints and the end ---

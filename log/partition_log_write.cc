@@ -40,10 +40,7 @@ void PartitionLog::write_or_put_off() {
   }
 }
 
-void PartitionLog::put_off() {
-  place_->put_off(unwritten_ - put_off_);
-  put_off_ = unwritten_;
-}
+void PartitionLog::put_off() { place_->put_off(unwritten_ - place_->bytes()); }
 
 // Everything there is so far gets written.
 void PartitionLog::start_writer() {
@@ -51,7 +48,7 @@ void PartitionLog::start_writer() {
   write_wanted_ = end_;
   if (writing_) return;
   writing_ = true;
-  if (std::exchange(put_off_, 0) > 0) place_->begin_write();
+  if (place_) place_->begin_write();
   gate_.spawn(write_jobs());
 }
 
@@ -275,10 +272,7 @@ void PartitionLog::journaled(Offset end) {
 }
 
 Task<void> PartitionLog::sync_files() {
-  while (!failed_ && synced_ < end_) {
-    want_sync(end_);
-    co_await advanced_.wait();
-  }
+  co_await sync_segments();
   if (!failed_ && (directory_unsynced_ || parent_unsynced_)) co_await sync_once();
   if (failed_) throw DiskError("the log in " + directory_ + " has failed", 0);
 }
@@ -297,18 +291,6 @@ Task<bool> PartitionLog::sync_segments() {
   --checkpoints_;
   idle_.notify();
   co_return !failed_;
-}
-
-// Before the files are touched, so that what goes cannot come back from the journal, nor be taken for synced. False:
-// nothing may be touched.
-Task<bool> PartitionLog::announce_truncation(Offset end, Offset cut) {
-  try {
-    if (on_truncation_) co_await on_truncation_(end);
-    if (seat_) co_await seat_->cut(cut);
-  } catch (const DiskError& error) {
-    fail(error);
-  }
-  co_return !failed_ && !closed_;
 }
 
 // --- keeping the order ---

@@ -26,6 +26,7 @@ class PutOffWrites {
 
     // So many bytes more.
     void put_off(size_t bytes);
+    size_t bytes() const { return bytes_; }
     // All of them are being written, and have been.
     void begin_write();
     void end_write();
