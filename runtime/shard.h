@@ -100,17 +100,18 @@ struct Hop {
   void await_resume() const noexcept {}
 };
 
-template <class Work, class Result>
-struct Beside {
+template <class Submit, class Work, class Result>
+struct Elsewhere {
+  Submit submit;
   Work work;
   std::optional<std::conditional_t<std::is_void_v<Result>, char, Result>> result;
   std::exception_ptr error;
 
-  explicit Beside(Work work_) : work(std::move(work_)) {}
+  Elsewhere(Submit submit_, Work work_) : submit(std::move(submit_)), work(std::move(work_)) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> self) {
     Shard& home = Shard::current();
-    home.post_beside([this, &home, self] {
+    submit([this, &home, self] {
       try {
         if constexpr (std::is_void_v<Result>) {
           work();
@@ -127,16 +128,25 @@ struct Beside {
 };
 }  // namespace shard_detail
 
+// Runs `work` where `submit`, given something to run, has it run, and continues on this shard with its result or
+// exception.
+template <class Submit, class Work>
+auto elsewhere(Submit submit, Work work) -> Task<std::invoke_result_t<Work&>> {
+  using Result = std::invoke_result_t<Work&>;
+  shard_detail::Elsewhere<Submit, Work, Result> call(std::move(submit), std::move(work));
+  co_await call;
+  if (call.error) std::rethrow_exception(call.error);
+  if constexpr (!std::is_void_v<Result>) co_return std::move(*call.result);
+}
+
 // Runs `work`, a callable that waits for nothing, beside the shards: on a thread that gets what they leave over of the
 // processors, and gives a processor back as soon as a shard wants it. For long computations, so that nobody whose
 // request has come meanwhile waits for them. It has no shard: no clock, no disk. What it touches belongs to it until it
 // has ended; its result or exception comes back here.
 template <class Work>
 auto beside(Work work) -> Task<std::invoke_result_t<Work&>> {
-  shard_detail::Beside<Work, std::invoke_result_t<Work&>> call(std::move(work));
-  co_await call;
-  if (call.error) std::rethrow_exception(call.error);
-  if constexpr (!std::is_void_v<std::invoke_result_t<Work&>>) co_return std::move(*call.result);
+  const auto submit = [](auto run) { Shard::current().post_beside(std::move(run)); };
+  return elsewhere(submit, std::move(work));
 }
 
 // Runs `work`, a callable that returns a Task, on `owner` and brings its result or exception back.

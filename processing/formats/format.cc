@@ -40,11 +40,7 @@ bool RowDecoder::decode_into(std::optional<std::string_view> record, RowTargets&
 
 void RowDecoder::decode_all(std::span<const std::optional<std::string_view>> records,
                             std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows) {
-  RowTargets targets(columns, records.size());
-  for (size_t r = 0; r < records.size(); ++r) {
-    targets.begin_row();
-    if (decode_into(records[r], targets)) rows.push_back(static_cast<uint32_t>(r));
-  }
+  decode_each(*this, records, columns, rows);
 }
 
 void RowDecoder::put_slots(RowTargets& targets) const {

@@ -84,14 +84,9 @@ class JsonDecoder final : public RowDecoder, private JsonValues {
     return true;
   }
 
-  // As RowDecoder's, without going through its table for every record.
   void decode_all(std::span<const std::optional<std::string_view>> records, std::span<ColumnBuilder* const> columns,
                   std::vector<uint32_t>& rows) override {
-    RowTargets targets(columns, records.size());
-    for (size_t r = 0; r < records.size(); ++r) {
-      targets.begin_row();
-      if (decode_into(records[r], targets)) rows.push_back(static_cast<uint32_t>(r));
-    }
+    decode_each(*this, records, columns, rows);
   }
 
   std::pair<std::string, std::string> context(std::string_view record) const override {

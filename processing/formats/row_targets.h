@@ -2,7 +2,10 @@
 // complete. What a row that came to nothing has left behind is overwritten by the next.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "processing/column.h"
@@ -54,5 +57,16 @@ class RowTargets {
   size_t row_ = 0;
   size_t room_;
 };
+
+// RowDecoder::decode_all for a decoder of this very class: a final one is called without going through its table.
+template <class Decoder>
+void decode_each(Decoder& decoder, std::span<const std::optional<std::string_view>> records,
+                 std::span<ColumnBuilder* const> columns, std::vector<uint32_t>& rows) {
+  RowTargets targets(columns, records.size());
+  for (size_t r = 0; r < records.size(); ++r) {
+    targets.begin_row();
+    if (decoder.decode_into(records[r], targets)) rows.push_back(static_cast<uint32_t>(r));
+  }
+}
 
 }  // namespace millrace::processing

@@ -32,41 +32,11 @@ class BlockingPool {
   // Runs `work` on a thread of the pool and continues on this shard with its result or exception.
   template <class Work>
   auto run(Work work) -> Task<std::invoke_result_t<Work&>> {
-    using Result = std::invoke_result_t<Work&>;
-    Call<Work, Result> call(*this, std::move(work));
-    co_await call;
-    if (call.error) std::rethrow_exception(call.error);
-    if constexpr (!std::is_void_v<Result>) co_return std::move(*call.result);
+    const auto to_the_pool = [this](auto run) { submit(std::move(run)); };
+    return elsewhere(to_the_pool, std::move(work));
   }
 
  private:
-  template <class Work, class Result>
-  struct Call {
-    BlockingPool& pool;
-    Work work;
-    std::optional<std::conditional_t<std::is_void_v<Result>, char, Result>> result;
-    std::exception_ptr error;
-
-    Call(BlockingPool& pool_, Work work_) : pool(pool_), work(std::move(work_)) {}
-    bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> self) {
-      Shard& home = Shard::current();
-      pool.submit([this, &home, self] {
-        try {
-          if constexpr (std::is_void_v<Result>) {
-            work();
-          } else {
-            result.emplace(work());
-          }
-        } catch (...) {
-          error = std::current_exception();
-        }
-        home.post([self] { self.resume(); });
-      });
-    }
-    void await_resume() const noexcept {}
-  };
-
   static void* thread_main(void* argument);
   void work_until_stopped();
 

@@ -211,6 +211,18 @@ class Lavish final : public Connection {
   Event waiting_;
 };
 
+// The first frame, read by somebody who waited before anything had come, and held no memory meanwhile.
+Task<std::optional<Bytes>> first_frame(FrameReader& frames, Lavish& peer) {
+  Gate gate;
+  std::optional<Bytes> frame;
+  const auto read_first = [&]() -> Task<void> { frame = co_await frames.next(never); };
+  gate.spawn(read_first());
+  CHECK(frames.held() == 0);
+  peer.waiting_.notify();
+  co_await gate.close();
+  co_return frame;
+}
+
 TEST_CASE("frames that come together are read together, into memory of about their size") {
   sim::World world(1);
   world.run(world.add_node("n"), []() -> Task<void> {
@@ -220,12 +232,7 @@ TEST_CASE("frames that come together are read together, into memory of about the
     for (int i = 0; i < count; ++i) stream += frame_with(std::string(size, static_cast<char>('0' + i)));
     Lavish peer(std::move(stream));
     FrameReader frames(peer, 110 << 20);
-    Gate gate;
-    std::optional<Bytes> frame;
-    const auto read_first = [&]() -> Task<void> { frame = co_await frames.next(never); };
-    gate.spawn(read_first());
-    peer.waiting_.notify();
-    co_await gate.close();
+    std::optional<Bytes> frame = co_await first_frame(frames, peer);
     for (int i = 0; i < count; ++i) {
       if (i > 0) frame = frames.ready();
       if (!frame) frame = co_await frames.next(never);
@@ -246,13 +253,7 @@ TEST_CASE("a frame as long as the one before it comes in one read, and a silent 
     for (int i = 0; i < count; ++i) stream += frame_with(std::string(size, static_cast<char>('a' + i)));
     Lavish peer(std::move(stream));
     FrameReader frames(peer, 110 << 20);
-    Gate gate;
-    std::optional<Bytes> frame;
-    const auto read_first = [&]() -> Task<void> { frame = co_await frames.next(never); };
-    gate.spawn(read_first());
-    CHECK(frames.held() == 0);
-    peer.waiting_.notify();
-    co_await gate.close();
+    std::optional<Bytes> frame = co_await first_frame(frames, peer);
     REQUIRE(frame);
     const int reads_of_first = peer.reads_;
     for (int i = 1; i < count; ++i) {

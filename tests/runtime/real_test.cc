@@ -38,6 +38,27 @@ int fate_of(const std::function<int()>& body) {
   return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
+// A coroutine that is a bug ends the process of the real world, and the simulated one too.
+template <class Body>
+void check_that_both_worlds_end(const Body& body) {
+  const int real_fate = fate_of([&] {
+    real::World world;
+    const auto main = [&](real::World&) -> Task<int> {
+      co_await body();
+      co_return 0;
+    };
+    return world.run(main);
+  });
+  CHECK(real_fate == SIGABRT);
+  const int simulated_fate = fate_of([&] {
+    sim::World world(1);
+    sim::Node& node = world.add_node("n");
+    world.run(node, body);
+    return 0;
+  });
+  CHECK(simulated_fate == SIGABRT);
+}
+
 TEST_CASE("a shard goes on while long work runs beside it") {
   real::World world;
   const auto main = [](real::World&) -> Task<int> {
@@ -112,22 +133,7 @@ TEST_CASE("work beside the shards that asks for a shard is a bug that ends the p
     auto time = [] { return now(); };
     co_await beside(std::move(time));
   };
-  const int real_fate = fate_of([&] {
-    real::World world;
-    const auto main = [&](real::World&) -> Task<int> {
-      co_await ask();
-      co_return 0;
-    };
-    return world.run(main);
-  });
-  CHECK(real_fate == SIGABRT);
-  const int simulated_fate = fate_of([&] {
-    sim::World world(1);
-    sim::Node& node = world.add_node("n");
-    world.run(node, ask);
-    return 0;
-  });
-  CHECK(simulated_fate == SIGABRT);
+  check_that_both_worlds_end(ask);
 }
 
 TEST_CASE("a file that grows has blocks reserved ahead of it, and gives them back") {
@@ -280,22 +286,7 @@ TEST_CASE("letting a connection go while somebody reads from it is a bug, in bot
     client = nullptr;
     co_await gate.close();
   };
-  const int real_fate = fate_of([&] {
-    real::World world;
-    const auto main = [&](real::World&) -> Task<int> {
-      co_await let_go();
-      co_return 0;
-    };
-    return world.run(main);
-  });
-  CHECK(real_fate == SIGABRT);
-  const int simulated_fate = fate_of([&] {
-    sim::World world(1);
-    sim::Node& node = world.add_node("n");
-    world.run(node, let_go);
-    return 0;
-  });
-  CHECK(simulated_fate == SIGABRT);
+  check_that_both_worlds_end(let_go);
 }
 
 TEST_CASE("a failure that nobody owns ends the process") {

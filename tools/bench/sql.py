@@ -69,7 +69,6 @@ def amounts(events):
 
 
 
-
 def produce(address, topic, lines):
     command = [BINARY, "cat", "-b", address, "-P", "-t", topic, "-X", "acks=1"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
