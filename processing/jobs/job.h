@@ -8,7 +8,6 @@
 // has copied after the turn before. Rows for a client go to a bounded queue; while it is full the job stands still.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "processing/jobs/checkpoint.h"
 #include "processing/jobs/graph.h"
 #include "processing/jobs/job_failure.h"
+#include "processing/jobs/result_queue.h"
 #include "processing/ports.h"
 #include "runtime/channel.h"
 #include "runtime/gate.h"
@@ -28,29 +28,6 @@ namespace millrace::processing {
 enum class JobState : uint8_t { created, running, finished, failed, canceled };
 std::string_view to_text(JobState);  // RUNNING …
 inline bool is_over(JobState s) { return s >= JobState::finished; }
-
-// Rows on their way to whoever asked.
-class ResultQueue {
- public:
-  explicit ResultQueue(size_t limit = 4096) : limit_(limit) {}
-
-  void push(ResultRow row);
-  void end(std::optional<JobFailure> failure);
-  bool full() const { return rows_.size() >= limit_; }
-  // Waits for rows, the end, or the deadline; takes at most `most`.
-  Task<std::vector<ResultRow>> take(size_t most, MonoTime deadline);
-  bool ended() const { return ended_ && rows_.empty(); }
-  const std::optional<JobFailure>& failure() const { return failure_; }
-  Task<void> wait_for_room(MonoTime deadline);
-  void wake() { changed_.notify(); }
-
- private:
-  size_t limit_;
-  std::deque<ResultRow> rows_;
-  bool ended_ = false;
-  std::optional<JobFailure> failure_;
-  Event changed_;
-};
 
 struct PartitionStatus {
   std::string topic;
@@ -116,41 +93,49 @@ class Job {
   struct Fetched;
   using Events = std::vector<std::unique_ptr<Fetched>>;
 
+  // job_start.cc
   Task<void> prepare();
   Task<void> find_partitions(SourceRun& source);
   Task<void> find_sink_partitions();
   Task<Offset> resolve(const SourceRun& source, const std::string& topic, PartitionId partition,
                        const ScanPosition& position, bool is_stop);
-  void restore(const Epoch& epoch);
+  void restore(const Epoch& epoch);  // beside the shard
+
+  // job_reading.cc
   void start_fetching();
   Task<void> fetch(size_t source, size_t partition);
   Task<void> read_on(size_t source, size_t partition);
+  void receive(Fetched& fetched);
+
+  // job.cc
+  void set_now();
   Task<void> work();
   MonoTime next_wake() const;
   Task<Events> next_events();
-  void receive(Fetched& fetched);
   Task<void> run_turn(Events events);
   bool has_constant_sources() const;
+  bool sources_finished() const;
   void hand_out();
-  void show(const Events& events);
-  void show(Partition& partition);
-
-  // These run beside the shard.
+  // beside the shard
   void turn(const Events& events);
   void take(const Fetched& fetched);
   void run_constant_sources();
   void tick();
   void finish_partition(SourceRun& source, size_t partition);
-  bool sources_finished() const;
+
+  // job_epochs.cc
   bool epoch_due() const;
   Task<void> end_epoch(bool last);
-  std::vector<Epoch::Output> take_outputs();
-  Epoch snapshot(bool last);
   Task<void> deliver(std::vector<Epoch::Output> outputs, bool again);
   Task<void> append_outputs(TopicPartition to, std::vector<Bytes> batches);
-  void note_warnings();
-  void set_now();
-  void fail(JobFailure failure);
+  // beside the shard
+  std::vector<Epoch::Output> take_outputs();
+  Epoch snapshot(bool last);
+
+  // job_status.cc
+  void show(const Events& events);
+  void show(Partition& partition);
+  void note_warnings();  // beside the shard
 
   TopicReader& reader_;
   TopicWriter& writer_;

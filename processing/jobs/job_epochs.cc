@@ -1,0 +1,190 @@
+// Epochs: when one ends, what belongs to it, and its output on the way to the topics (checkpoint.h).
+#include "processing/jobs/job_parts.h"
+
+#include <algorithm>
+
+namespace millrace::processing {
+
+namespace {
+
+constexpr int64_t outbox_limit = 8 << 20;  // an epoch ends when its output grows beyond this
+constexpr Millis least_epoch{100};
+constexpr int64_t checkpoint_rate = 20;  // megabytes of state a second, at most
+
+protocol::Compression compression_of(const plan::Options& options) {
+  const auto at = options.find("properties.compression.type");
+  if (at == options.end()) return protocol::Compression::none;
+  if (at->second == "gzip") return protocol::Compression::gzip;
+  if (at->second == "snappy") return protocol::Compression::snappy;
+  if (at->second == "lz4") return protocol::Compression::lz4;
+  if (at->second == "zstd") return protocol::Compression::zstd;
+  return protocol::Compression::none;
+}
+
+}  // namespace
+
+bool Job::epoch_due() const {
+  if (!dirty_ && outbox_.empty())
+    return setup_.stored && !done_marked_ && now() - last_epoch_ >= std::chrono::seconds(10);
+  if (!setup_.stored && outbox_.empty()) return false;
+  const auto since = now() - last_epoch_;
+  if (static_cast<int64_t>(outbox_.bytes()) >= outbox_limit) return true;
+  // A large state is not written more often than the disk should have to bear; for rows that somebody waits for, more
+  // often.
+  const Millis by_size(static_cast<int64_t>(last_state_bytes_) / (checkpoint_rate * 1000));
+  if (!outbox_.empty() && since >= std::max(least_epoch, by_size / 3)) return true;
+  return since >= std::max(setup_.epoch_interval, by_size);
+}
+
+Epoch Job::snapshot(bool last) {
+  Epoch epoch;
+  epoch.number = epoch_;
+  epoch.last = last;
+  epoch.producer = setup_.producer.value;
+  epoch.sequences = sequences_;
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    const SourceRun& source = *sources_[s];
+    if (!source.scan || source.datagen) {
+      epoch.sources.push_back({.source = static_cast<int32_t>(s),
+                               .topic = {},
+                               .partition = 0,
+                               .position = source.datagen ? source.datagen->position() : 0,
+                               .stop = -1,
+                               .watermark = 0,
+                               .finished = source.constant_done});
+      continue;
+    }
+    for (const auto& partition : source.partitions) {
+      epoch.sources.push_back({.source = static_cast<int32_t>(s),
+                               .topic = partition->task->topic(),
+                               .partition = partition->task->partition().value,
+                               .position = partition->task->position().value,
+                               .stop = partition->stop ? partition->stop->value : -1,
+                               .watermark = partition->task->watermark(),
+                               .finished = partition->finished});
+    }
+  }
+  if (last) return epoch;  // nobody goes on from there
+  append_int(epoch.state, context_.late_dropped);
+  graph_->save(epoch.state);
+  last_state_bytes_ = epoch.state.size();
+  return epoch;
+}
+
+// The batches that this epoch's rows have become, ready to be appended.
+std::vector<Epoch::Output> Job::take_outputs() {
+  std::vector<Epoch::Output> outputs;
+  protocol::Compression compression = protocol::Compression::none;
+  for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
+  auto taken = outbox_.take();
+  for (auto& [to, batches] : taken) {
+    for (OutputBatch& batch : batches) {
+      protocol::BatchOptions options;
+      options.compression = compression;
+      options.producer_id = setup_.producer;
+      options.producer_epoch = ProducerEpoch(0);
+      options.base_sequence = Sequence(sequences_[to]);
+      const int count = batch.summary.count;
+      sequences_[to] = protocol::add_sequence(options.base_sequence, count).value;
+      outputs.push_back({to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
+    }
+  }
+  graph_->new_epoch();
+  return outputs;
+}
+
+Task<void> Job::end_epoch(bool last) {
+  set_now();
+  last_epoch_ = now_;
+  if (!dirty_ && outbox_.empty() && !last && epoch_ > 0) {
+    if (!done_marked_) co_await checkpoints_->mark_done(epoch_);
+    done_marked_ = true;
+    co_return;
+  }
+  dirty_ = false;
+  if (!outbox_.empty() && setup_.producer.value < 0) setup_.producer = co_await writer_.new_producer();
+
+  auto finish = [this] { return take_outputs(); };
+  std::vector<Epoch::Output> outputs = co_await beside(std::move(finish));
+  ++epoch_;
+  if (setup_.stored) {
+    auto save = [this, last, &outputs] {
+      Epoch epoch = snapshot(last);
+      epoch.outputs = outputs;
+      return CheckpointLog::records(epoch, Timestamp(context_.now));
+    };
+    std::vector<Bytes> records = co_await beside(std::move(save));
+    const ErrorCode error = co_await checkpoints_->write(std::move(records));
+    if (error != ErrorCode::none)
+      throw JobFailure(java_runtime, "The checkpoint could not be written: " + std::string(name(error)));
+    done_marked_ = outputs.empty();
+  }
+  co_await deliver(std::move(outputs), false);
+  if (setup_.stored) {
+    for (const auto& source : sources_) {
+      if (source->options.group.empty()) continue;
+      for (const auto& partition : source->partitions)
+        co_await reader_.commit(source->options.group, partition->task->topic(), partition->task->partition(),
+                                partition->task->position());
+    }
+    if (checkpoints_->bytes_since_trim() > std::max<int64_t>(4 << 20, 4 * static_cast<int64_t>(last_state_bytes_)))
+      co_await checkpoints_->trim();
+  }
+}
+
+Task<void> Job::deliver(std::vector<Epoch::Output> outputs, bool again) {
+  std::map<TopicPartition, std::vector<Bytes>> missing;
+  std::map<TopicPartition, std::optional<Sequence>> known;
+  for (Epoch::Output& output : outputs) {
+    if (again) {
+      auto at = known.find(output.to);
+      if (at == known.end()) {
+        const std::optional<Sequence> last =
+            co_await writer_.last_sequence(output.to.topic, output.to.partition, setup_.producer);
+        at = known.emplace(output.to, last).first;
+      }
+      // Sequences wrap around: the distance says which is later.
+      if (at->second && static_cast<int32_t>(static_cast<uint32_t>(at->second->value) -
+                                             static_cast<uint32_t>(output.last_sequence)) >= 0)
+        continue;
+    }
+    missing[output.to].push_back(std::move(output.batch));
+  }
+  for (auto& [to, batches] : missing) co_await append_outputs(to, std::move(batches));
+}
+
+Task<void> Job::append_outputs(TopicPartition to, std::vector<Bytes> batches) {
+  for (int attempt = 0;; ++attempt) {
+    const TopicWriter::Appended appended = co_await writer_.append_all(to.topic, to.partition, batches);
+    batches.erase(batches.begin(), batches.begin() + static_cast<ptrdiff_t>(appended.batches));
+    const ErrorCode error = appended.error;
+    switch (error) {
+      case ErrorCode::none:
+        co_return;
+      case ErrorCode::duplicate_sequence_number:
+        batches.erase(batches.begin());
+        if (batches.empty()) co_return;
+        continue;
+      case ErrorCode::unknown_topic_or_partition:
+      case ErrorCode::message_too_large:
+      case ErrorCode::record_list_too_large:
+      case ErrorCode::invalid_record:
+      case ErrorCode::corrupt_message:
+      case ErrorCode::out_of_order_sequence_number:
+      case ErrorCode::topic_authorization_failed:
+        throw JobFailure("org.apache.flink.util.FlinkRuntimeException", "Failed to send data to Kafka " + to.topic +
+                                                                            "-" + std::to_string(to.partition.value) +
+                                                                            ": " + std::string(name(error)));
+      default:
+        break;
+    }
+    if (attempt >= 300)
+      throw JobFailure("org.apache.flink.util.FlinkRuntimeException", "Failed to send data to Kafka " + to.topic + "-" +
+                                                                          std::to_string(to.partition.value) + ": " +
+                                                                          std::string(name(error)));
+    co_await sleep_until(after(std::chrono::milliseconds(100)));
+    if (stop_requested_ && suspended_) co_return;  // delivered after the restart
+  }
+}
+
+}  // namespace millrace::processing
