@@ -37,7 +37,8 @@ METHOD = """## How this is measured
   saturation, so that a share of it is a higher absolute load for the faster broker.
 - **Beside a job** `tools/bench/beside.py` compares the broker with itself: the same load alone and while an SQL job runs in the same process. There a ratio says how many times longer
   an acknowledgement takes; 1 is what one wants, and below 1 is chance.
-- **Real clients** are librdkafka (through confluent-kafka, in two Python processes, whose own cost is in both columns) and Kafka's Java `kafka-producer-perf-test`.
+- **Real clients** are librdkafka (through confluent-kafka, in two Python processes, whose own cost is in both columns) and Kafka's Java `kafka-producer-perf-test` and `kafka-consumer-perf-test`.
+- **What reading costs** at the tail of a load is what the broker uses with readers, less what it uses for the same load without any.
 - **What it does not show:** networks other than loopback, more than two processors, replication, TLS, runs of hours, power loss (that is tested elsewhere). The disk is virtual; what its flush
   means to the host is unknown, so durable figures compare software on equal terms and are no promise about hardware.
 """

@@ -109,15 +109,16 @@ def catch_up(record):
 
 
 def follow(record, rate):
-    """Readers at the tail of a steady load."""
+    """Readers at the tail of a steady load; the same load without them tells what reading costs."""
     def measure(run):
-        result = run.rawgen(run.topic(), "--producers", 4, "--record", record, "--rate", rate, "--consumers", 4, "--from", "end")
-        gigabytes = result["consumed"]["payload_bytes"] / 1e9
-        return {"metrics": {
-            ("broker CPU of writing and reading", "CPU-s/GB", "lower"): result["cpu"]["broker"] / gigabytes,
-            ("end to end p50", "µs", "lower"): result["end_to_end_us"]["p50"],
-            ("end to end p99", "µs", "lower"): result["end_to_end_us"]["p99"],
-        }, "cpu": [result["cpu"]]}
+        load = ["--producers", 4, "--record", record, "--rate", rate]
+        seconds = run.seconds * 2
+        alone = run.rawgen(run.topic(), *load, seconds=seconds)
+        both = run.rawgen(run.topic(), *load, "--consumers", 4, "--from", "end", seconds=seconds)
+        return {"metrics": clients.reading(alone, both) | {
+            ("end to end p50", "µs", "lower"): both["end_to_end_us"]["p50"],
+            ("end to end p99", "µs", "lower"): both["end_to_end_us"]["p99"],
+        }, "cpu": [alone["cpu"], both["cpu"]]}
     return measure
 
 
@@ -231,6 +232,10 @@ WORKLOADS = [
              client(clients.librdkafka, 25)),
     Workload("java-100b", "clients", "kafka-producer-perf-test, 100 B records, acks=all", client(clients.java_perf, 100)),
     Workload("java-1k", "clients", "kafka-producer-perf-test, 1 KB records, acks=all", client(clients.java_perf, 1000)),
+    Workload("java-consume-100b", "clients", "kafka-consumer-perf-test, 100 B records, from the page cache", client(clients.java_consume, 100)),
+    Workload("java-consume-1k", "clients", "kafka-consumer-perf-test, 1 KB records, from the page cache", client(clients.java_consume, 1000)),
+    Workload("java-tail-100b", "clients", "kafka-consumer-perf-test, 100 B records at 60 MB/s, read as they come", client(clients.java_follow, 100, 60)),
+    Workload("java-tail-1k", "clients", "kafka-consumer-perf-test, 1 KB records at 100 MB/s, read as they come", client(clients.java_follow, 1000, 100)),
     Workload("java-durable-64p", "clients", "kafka-producer-perf-test, 1 KB records over 64 partitions, acks=all, `durable`",
              client(clients.java_perf, 1000, 40, 64), "durable", FLUSHED),
     Workload("start", "startup", "A broker with one small topic", start, warm=False, own_broker=True),
