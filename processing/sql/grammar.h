@@ -16,6 +16,12 @@
 
 namespace millrace::processing::sql {
 
+// Of operators, the loosest first.
+enum Precedence { lowest, or_, and_, not_, is_, comparison, range, additive, multiplicative, unary };
+
+// DAYS: DAY.
+std::string singular(const std::string& unit);
+
 class Grammar {
  public:
   // A semicolon at the end is left out: some clients send it along.
