@@ -207,6 +207,37 @@ TEST_CASE("varints of every length survive a round trip") {
   }
 }
 
+namespace {
+
+// Whether the survey and the reader agree about the batch: what they find, or that something is wrong.
+bool survey_agrees(const RecordBatch& batch) {
+  RecordSurvey read;
+  RecordReader records(batch);
+  int32_t index = 0;
+  while (const std::optional<RecordView> record = records.next()) {
+    read.oldest = std::min(read.oldest, record->timestamp);
+    read.newest = std::max(read.newest, record->timestamp);
+    read.all_have_keys &= record->key.has_value();
+    read.consecutive &= record->offset == batch.base_offset() + index;
+    ++index;
+  }
+  const std::optional<RecordSurvey> found = survey(batch.payload().span(), batch.count(), batch.base_timestamp());
+  if (!found) return records.malformed();
+  return !records.malformed() && found->oldest == read.oldest && found->newest == read.newest &&
+         found->all_have_keys == read.all_have_keys && found->consecutive == read.consecutive;
+}
+
+// A number as it may be written: with more bytes than it needs, too.
+void append_number(std::string& out, int64_t number, size_t more_bytes) {
+  append_varint(out, number);
+  for (; more_bytes > 0; --more_bytes) {
+    out.back() = static_cast<char>(static_cast<uint8_t>(out.back()) | 0x80);
+    out.push_back(0);
+  }
+}
+
+}  // namespace
+
 TEST_CASE("a survey finds of any bytes what the reader finds") {
   std::mt19937 dice(7);
   const auto below = [&](size_t most) { return static_cast<size_t>(dice() % most); };
@@ -230,25 +261,77 @@ TEST_CASE("a survey finds of any bytes what the reader finds") {
     }
     const RecordBatch batch(Bytes::take(std::move(bytes)));
 
-    RecordSurvey read;
-    RecordReader records(batch);
-    int32_t index = 0;
-    while (const std::optional<RecordView> record = records.next()) {
-      read.oldest = std::min(read.oldest, record->timestamp);
-      read.newest = std::max(read.newest, record->timestamp);
-      read.all_have_keys &= record->key.has_value();
-      read.consecutive &= record->offset == batch.base_offset() + index;
-      ++index;
-    }
-    const std::optional<RecordSurvey> found = survey(batch.payload().span(), batch.count(), batch.base_timestamp());
-    REQUIRE(found.has_value() == !records.malformed());
-    ++(found ? sound : unsound);
-    if (!found) continue;
-    CHECK(found->oldest == read.oldest);
-    CHECK(found->newest == read.newest);
-    CHECK(found->all_have_keys == read.all_have_keys);
-    CHECK(found->consecutive == read.consecutive);
+    REQUIRE(survey_agrees(batch));
+    ++(survey(batch.payload().span(), batch.count(), batch.base_timestamp()) ? sound : unsound);
   }
   CHECK(sound > 1000);
+  CHECK(unsound > 1000);
+}
+
+TEST_CASE("a survey of many records that are alike finds what the reader finds, whatever one of them is") {
+  std::mt19937 dice(11);
+  const auto below = [&](size_t most) { return static_cast<size_t>(dice() % most); };
+  int sound = 0;
+  int unsound = 0;
+  for (int round = 0; round < 6000; ++round) {
+    CAPTURE(round);
+    const size_t count = 1 + below(300);
+    const bool keys = below(2) == 0;
+    const size_t key_size = below(80);
+    const size_t value_size = below(4) == 0 ? below(9000) / (1 + count / 8) : below(100);
+    const bool one_size = below(2) == 0;
+    const int64_t time_step = static_cast<int64_t>(below(3)) * static_cast<int64_t>(below(200));
+    const size_t odd_ones = below(3);
+    std::string records;
+    int64_t time = below(4) == 0 ? -3 : 0;
+    for (size_t i = 0; i < count; ++i) {
+      const bool odd = odd_ones > 0 && below(count) < odd_ones;
+      const auto padding = [&] { return odd && below(4) == 0 ? 1 + below(2) : 0; };
+      const size_t own_key = one_size ? key_size : below(key_size + 1);
+      const size_t own_value = one_size ? value_size : below(value_size + 1);
+      const bool has_key = keys != (odd && below(3) == 0);
+      const size_t headers = odd && below(3) == 0 ? 1 + below(2) : 0;
+      time += odd && below(3) == 0 ? -static_cast<int64_t>(below(300)) : time_step;
+      const int64_t offset = static_cast<int64_t>(i) + (odd && below(3) == 0 ? 1 : 0);
+      std::string record(1, static_cast<char>(odd ? below(256) : 0));
+      append_number(record, time, padding());
+      append_number(record, offset, padding());
+      append_number(record, has_key ? static_cast<int64_t>(own_key) : -1, padding());
+      if (has_key) record.append(own_key, 'k');
+      const bool has_value = !odd || below(3) > 0;
+      append_number(record, has_value ? static_cast<int64_t>(own_value) : -1, padding());
+      if (has_value) record.append(own_value, '\0');  // looks like the end of a record everywhere
+      append_number(record, static_cast<int64_t>(headers), padding());
+      for (size_t h = 0; h < headers; ++h) {
+        append_number(record, 1, 0);
+        record.push_back('h');
+        append_number(record, -1, 0);
+      }
+      append_number(records, static_cast<int64_t>(record.size()), padding());
+      records += record;
+    }
+    BatchBuilder builder;
+    builder.add(Timestamp(below(50) == 0 ? INT64_MAX - 3 : 1'700'000'000'000), std::nullopt, "");
+    const Bytes head = builder.build();
+    std::string whole(head.text().substr(0, batch_header_size));
+    whole += records;
+    auto* const to = reinterpret_cast<std::byte*>(whole.data());
+    store_big<int32_t>(to + 8, static_cast<int32_t>(whole.size() - batch_prefix_size));
+    store_big<int32_t>(to + 57, static_cast<int32_t>(count));
+    const RecordBatch batch(Bytes::copy_of(whole));
+    REQUIRE(survey_agrees(batch));
+    sound += survey(batch.payload().span(), batch.count(), batch.base_timestamp()) ? 1 : 0;
+    for (int change = 0; change < 4; ++change) {
+      std::vector<std::byte> bytes(batch.bytes().span().begin(), batch.bytes().span().end());
+      for (size_t i = 0; i <= below(2); ++i) {
+        std::byte& byte = bytes[batch_header_size + below(bytes.size() - batch_header_size)];
+        byte = below(2) == 0 ? static_cast<std::byte>(below(256)) : byte ^ static_cast<std::byte>(1 << below(8));
+      }
+      const RecordBatch changed(Bytes::take(std::move(bytes)));
+      REQUIRE(survey_agrees(changed));
+      unsound += survey(changed.payload().span(), changed.count(), changed.base_timestamp()) ? 0 : 1;
+    }
+  }
+  CHECK(sound == 6000);
   CHECK(unsound > 1000);
 }
