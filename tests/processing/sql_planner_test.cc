@@ -251,6 +251,24 @@ TEST_CASE("DESCRIBE prints columns as Flink does") {
   CHECK(table.rows[2][4].as_text() == "METADATA FROM 'timestamp'");
 }
 
+TEST_CASE("SHOW … LIKE takes % and _, and a pattern of many % is no more work than another") {
+  World world;
+  const std::string long_name(200, 'a');
+  world.table(long_name, "id INT");
+  const auto shown = [&](const std::string& pattern) {
+    return world.session.execute("SHOW TABLES " + pattern).table.rows.size();
+  };
+  CHECK(shown("") == 2);
+  CHECK(shown("LIKE 'b_d'") == 1);
+  CHECK(shown("NOT LIKE 'b%'") == 1);
+  CHECK(shown("LIKE ''") == 0);
+  CHECK(shown("LIKE '%'") == 2);
+  std::string pattern;
+  for (int i = 0; i < 50; ++i) pattern += "%a";
+  CHECK(shown("LIKE '" + pattern + "'") == 1);
+  CHECK(shown("LIKE '" + pattern + "b'") == 0);
+}
+
 TEST_CASE("the catalog can be written down and read again") {
   World world;
   world.session.execute("CREATE VIEW v AS SELECT item FROM bid");
