@@ -6,6 +6,7 @@
 #include "processing/formats/json_reader.h"
 #include "processing/formats/plain_text.h"
 #include "processing/formats/text_output.h"
+#include "processing/functions/json_text.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {

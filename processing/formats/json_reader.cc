@@ -7,6 +7,8 @@
 
 #include "processing/formats/eight_bytes.h"
 #include "processing/formats/number_text.h"
+#include "processing/functions/json_text.h"
+#include "processing/functions/utf8.h"
 #include "processing/jobs/job_failure.h"
 #include "processing/value.h"
 
@@ -31,37 +33,6 @@ bool is_plain_ascii(uint64_t text) {
 
 [[noreturn]] void fail(std::string message) { throw JobFailure(parse_exception, std::move(message)); }
 
-// The character at `at`, decoded as far as it is UTF-8.
-uint32_t code_point(const char* at, const char* end) {
-  const auto byte = [&](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(at[i])); };
-  const uint32_t c = byte(0);
-  const auto left = end - at;
-  if (c < 0x80) return c;
-  if ((c & 0xe0) == 0xc0 && left >= 2) return ((c & 0x1f) << 6) | (byte(1) & 0x3f);
-  if ((c & 0xf0) == 0xe0 && left >= 3) return ((c & 0x0f) << 12) | ((byte(1) & 0x3f) << 6) | (byte(2) & 0x3f);
-  if ((c & 0xf8) == 0xf0 && left >= 4)
-    return ((c & 0x07) << 18) | ((byte(1) & 0x3f) << 12) | ((byte(2) & 0x3f) << 6) | (byte(3) & 0x3f);
-  return c;
-}
-
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xc0 | (c >> 6)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xe0 | (c >> 12)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-  } else {
-    out.push_back(static_cast<char>(0xf0 | (c >> 18)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3f)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-  }
-}
-
 // 'x' (code 120), as Jackson describes a character.
 std::string describe(uint32_t c) {
   std::array<char, 64> tail{};
@@ -70,7 +41,7 @@ std::string describe(uint32_t c) {
     return tail.data();
   }
   std::string text = "'";
-  append_utf8(text, c);
+  append_code_point(text, c);
   if (c > 255)
     std::snprintf(tail.data(), tail.size(), "' (code %u / 0x%x)", c, c);
   else
@@ -420,14 +391,14 @@ void JsonReader::read_escape() {
     at_ += 2;
     const uint32_t low = hex4();
     if (low >= 0xdc00 && low <= 0xdfff) {
-      append_utf8(scratch_, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
+      append_code_point(scratch_, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
       return;
     }
     at_ = back;
   }
   // Java turns half a pair into a question mark when it encodes the text.
   if (unit >= 0xd800 && unit <= 0xdfff) unit = '?';
-  append_utf8(scratch_, unit);
+  append_code_point(scratch_, unit);
 }
 
 std::string_view JsonReader::text() {
@@ -497,65 +468,6 @@ std::string JsonReader::subtree(bool exact) {
     default:
       return std::string(text());
   }
-}
-
-void append_json_string(std::string& out, std::string_view text, bool as_bytes) {
-  static constexpr const char* hex = "0123456789ABCDEF";
-  out.push_back('"');
-  const char* at = text.data();
-  const char* end = at + text.size();
-  while (at < end) {
-    const char* from = at;
-    while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20 &&
-           static_cast<unsigned char>(*at) < 0xf0)
-      ++at;
-    out.append(from, at);
-    if (at == end) break;
-    const auto c = static_cast<unsigned char>(*at);
-    if (c >= 0xf0) {
-      const auto length = static_cast<size_t>(std::min<std::ptrdiff_t>(4, end - at));
-      if (as_bytes && length == 4) {
-        const uint32_t point = code_point(at, end) - 0x10000;
-        for (const uint32_t unit : {0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff)}) {
-          out += "\\u";
-          for (int shift = 12; shift >= 0; shift -= 4) out.push_back(hex[(unit >> shift) & 15]);
-        }
-      } else {
-        out.append(at, length);
-      }
-      at += length;
-      continue;
-    }
-    ++at;
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      default:
-        out += "\\u00";
-        out.push_back(hex[c >> 4]);
-        out.push_back(hex[c & 15]);
-    }
-  }
-  out.push_back('"');
 }
 
 }  // namespace millrace::processing

@@ -87,9 +87,4 @@ class JsonReader {
   std::vector<Level> nesting_;
 };
 
-// Appends `text` as a JSON string with Jackson's escapes. `as_bytes`: what lies beyond the basic plane is written as
-// two
-// \uXXXX escapes, which is what Jackson does when it writes bytes rather than a String.
-void append_json_string(std::string& out, std::string_view text, bool as_bytes);
-
 }  // namespace millrace::processing

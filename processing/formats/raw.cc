@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "processing/formats/format.h"
+#include "processing/functions/utf8.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
@@ -35,23 +36,7 @@ std::string upper(std::string text) {
 // UTF-8 from the few character sets that every Java has.
 std::string to_utf8(std::string_view bytes, const std::string& charset) {
   std::string out;
-  const auto put = [&](uint32_t c) {
-    if (c < 0x80) {
-      out.push_back(static_cast<char>(c));
-    } else if (c < 0x800) {
-      out.push_back(static_cast<char>(0xc0 | (c >> 6)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-      out.push_back(static_cast<char>(0xe0 | (c >> 12)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3f)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-    } else {
-      out.push_back(static_cast<char>(0xf0 | (c >> 18)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3f)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3f)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3f)));
-    }
-  };
+  const auto put = [&](uint32_t c) { append_code_point(out, c); };
   const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i])); };
   if (charset == "ISO-8859-1" || charset == "LATIN1") {
     for (size_t i = 0; i < bytes.size(); ++i) put(byte(i));

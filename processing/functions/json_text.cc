@@ -11,9 +11,34 @@
 
 namespace millrace::processing {
 
-std::string json_quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
+void append_json_string(std::string& out, std::string_view text, bool as_bytes) {
+  static constexpr const char* hex = "0123456789ABCDEF";
+  out.push_back('"');
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    const char* from = at;
+    while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20 &&
+           static_cast<unsigned char>(*at) < 0xf0)
+      ++at;
+    out.append(from, at);
+    if (at == end) break;
+    const auto c = static_cast<unsigned char>(*at);
+    if (c >= 0xf0) {
+      const auto length = static_cast<size_t>(std::min<std::ptrdiff_t>(4, end - at));
+      if (as_bytes && length == 4) {
+        const uint32_t point = code_point(at, end) - 0x10000;
+        for (const uint32_t unit : {0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff)}) {
+          out += "\\u";
+          for (int shift = 12; shift >= 0; shift -= 4) out.push_back(hex[(unit >> shift) & 15]);
+        }
+      } else {
+        out.append(at, length);
+      }
+      at += length;
+      continue;
+    }
+    ++at;
     switch (c) {
       case '"':
         out += "\\\"";
@@ -24,27 +49,31 @@ std::string json_quoted(std::string_view text) {
       case '\b':
         out += "\\b";
         break;
-      case '\f':
-        out += "\\f";
+      case '\t':
+        out += "\\t";
         break;
       case '\n':
         out += "\\n";
         break;
+      case '\f':
+        out += "\\f";
+        break;
       case '\r':
         out += "\\r";
         break;
-      case '\t':
-        out += "\\t";
-        break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        } else {
-          out += c;
-        }
+        out += "\\u00";
+        out.push_back(hex[c >> 4]);
+        out.push_back(hex[c & 15]);
     }
   }
-  return out + "\"";
+  out.push_back('"');
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string out;
+  append_json_string(out, text, false);
+  return out;
 }
 
 std::string json_object_text(std::vector<std::pair<std::string, std::string>> members) {

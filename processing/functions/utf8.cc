@@ -70,6 +70,18 @@ void append_code_point(std::string& out, char32_t c) {
   }
 }
 
+uint32_t code_point(const char* at, const char* end) {
+  const auto byte = [&](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(at[i])); };
+  const uint32_t c = byte(0);
+  const auto left = end - at;
+  if (c < 0x80) return c;
+  if ((c & 0xe0) == 0xc0 && left >= 2) return ((c & 0x1f) << 6) | (byte(1) & 0x3f);
+  if ((c & 0xf0) == 0xe0 && left >= 3) return ((c & 0x0f) << 12) | ((byte(1) & 0x3f) << 6) | (byte(2) & 0x3f);
+  if ((c & 0xf8) == 0xf0 && left >= 4)
+    return ((c & 0x07) << 18) | ((byte(1) & 0x3f) << 12) | ((byte(2) & 0x3f) << 6) | (byte(3) & 0x3f);
+  return c;
+}
+
 std::string to_utf8(std::u16string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -31,5 +31,7 @@ std::u16string to_utf16(std::string_view text);
 std::string to_utf8(std::u16string_view text);
 bool is_ascii(std::string_view text);
 void append_code_point(std::string& out, char32_t c);
+// The character at `at`, decoded as far as it is UTF-8.
+uint32_t code_point(const char* at, const char* end);
 
 }  // namespace millrace::processing

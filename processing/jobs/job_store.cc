@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "processing/formats/json_reader.h"
+#include "processing/functions/json_text.h"
 #include "processing/jobs/job_failure.h"
 #include "protocol/record_batch.h"
 #include "runtime/shard.h"

@@ -383,6 +383,8 @@ using Statement =
                  std::shared_ptr<StatementSet>, Explain, Show, Describe, Use, SetOption, ResetOption, StopJob,
                  RefusedDml, BeginStatementSet, EndStatementSet, OtherStatement>;
 
+// YEAR, …
+const char* unit_name(TimeUnit unit);
 // Back to SQL, the way Flink's catalog keeps expressions: `id` + 1
 std::string unparse(const Node&);
 std::string unparse(const Query&);

@@ -201,28 +201,8 @@ Interval read_interval(const Node& node) {
 SourcePosition where(const Pos& pos) { return {pos.line, pos.column, pos.end_line, pos.end_column}; }
 
 std::string interval_unit_text(const Node& node) {
-  auto name = [](TimeUnit unit) {
-    switch (unit) {
-      case TimeUnit::year:
-        return "YEAR";
-      case TimeUnit::quarter:
-        return "QUARTER";
-      case TimeUnit::month:
-        return "MONTH";
-      case TimeUnit::week:
-        return "WEEK";
-      case TimeUnit::day:
-        return "DAY";
-      case TimeUnit::hour:
-        return "HOUR";
-      case TimeUnit::minute:
-        return "MINUTE";
-      default:
-        return "SECOND";
-    }
-  };
-  std::string text = name(node.from_unit);
-  if (node.to_unit != TimeUnit::none) text += std::string(" TO ") + name(node.to_unit);
+  std::string text = unit_name(node.from_unit);
+  if (node.to_unit != TimeUnit::none) text += std::string(" TO ") + unit_name(node.to_unit);
   return text;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "processing/functions/utf8.h"
 #include "processing/sql/grammar.h"
 #include "processing/sql/nodes.h"
 
@@ -14,24 +15,6 @@ constexpr std::pair<std::string_view, TimeUnit> kIntervalUnits[] = {
     {"WEEK", TimeUnit::week},     {"DAY", TimeUnit::day},         {"HOUR", TimeUnit::hour},
     {"MINUTE", TimeUnit::minute}, {"SECOND", TimeUnit::second},
 };
-
-void append_utf8(std::string& out, uint32_t code) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += static_cast<char>(0xC0 | (code >> 6));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    out += static_cast<char>(0xE0 | (code >> 12));
-    out += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | (code >> 18));
-    out += static_cast<char>(0x80 | ((code >> 12) & 0x3F));
-    out += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-    out += static_cast<char>(0x80 | (code & 0x3F));
-  }
-}
 
 // U&'\00e9': four hex digits behind the escape character; the character doubled is itself.
 std::string undo_unicode(std::string_view text, char escape, Pos pos) {
@@ -65,10 +48,10 @@ std::string undo_unicode(std::string_view text, char escape, Pos pos) {
     if (code >= 0xD800 && code < 0xDC00) {
       high = code;
     } else if (code >= 0xDC00 && code < 0xE000 && high != 0) {
-      append_utf8(result, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00));
+      append_code_point(result, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00));
       high = 0;
     } else {
-      append_utf8(result, code);
+      append_code_point(result, code);
     }
   }
   return result;

@@ -5,6 +5,36 @@
 #include "processing/sql/ast.h"
 
 namespace millrace::processing::sql {
+const char* unit_name(TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::year:
+      return "YEAR";
+    case TimeUnit::quarter:
+      return "QUARTER";
+    case TimeUnit::month:
+      return "MONTH";
+    case TimeUnit::week:
+      return "WEEK";
+    case TimeUnit::day:
+      return "DAY";
+    case TimeUnit::hour:
+      return "HOUR";
+    case TimeUnit::minute:
+      return "MINUTE";
+    case TimeUnit::second:
+      return "SECOND";
+    case TimeUnit::millisecond:
+      return "MILLISECOND";
+    case TimeUnit::microsecond:
+      return "MICROSECOND";
+    case TimeUnit::nanosecond:
+      return "NANOSECOND";
+    case TimeUnit::none:
+      break;
+  }
+  return "";
+}
+
 namespace {
 
 std::string quote_with(std::string_view text, char quote) {
@@ -43,36 +73,6 @@ std::string order(const std::vector<OrderItem>& items) {
     if (item.nulls_first) result += *item.nulls_first ? " NULLS FIRST" : " NULLS LAST";
   }
   return result;
-}
-
-const char* unit_name(TimeUnit unit) {
-  switch (unit) {
-    case TimeUnit::year:
-      return "YEAR";
-    case TimeUnit::quarter:
-      return "QUARTER";
-    case TimeUnit::month:
-      return "MONTH";
-    case TimeUnit::week:
-      return "WEEK";
-    case TimeUnit::day:
-      return "DAY";
-    case TimeUnit::hour:
-      return "HOUR";
-    case TimeUnit::minute:
-      return "MINUTE";
-    case TimeUnit::second:
-      return "SECOND";
-    case TimeUnit::millisecond:
-      return "MILLISECOND";
-    case TimeUnit::microsecond:
-      return "MICROSECOND";
-    case TimeUnit::nanosecond:
-      return "NANOSECOND";
-    case TimeUnit::none:
-      break;
-  }
-  return "";
 }
 
 std::string qualifier(const Node& node) {

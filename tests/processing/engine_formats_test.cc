@@ -8,6 +8,7 @@
 #include "processing/formats/format.h"
 #include "processing/formats/json_reader.h"
 #include "processing/formats/number_text.h"
+#include "processing/functions/json_text.h"
 #include "processing/jobs/job_failure.h"
 
 namespace millrace::processing {
