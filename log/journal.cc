@@ -7,12 +7,12 @@ namespace millrace::log {
 
 namespace {
 
-constexpr size_t extents_wanted = 16;
+constexpr size_t extents_wanted = 64;
 constexpr size_t least_extent_bytes = 64 << 10;
 constexpr size_t most_groups_under_way = 4;
 constexpr size_t most_pending_bytes = 128 << 20;
-constexpr size_t zeros_per_write = 256 << 10;            // groups wait behind them
-constexpr size_t usual_memory = (1 << 20) + (64 << 10);  // of a group, unless one batch alone needs more
+constexpr size_t zeros_per_write = 256 << 10;  // groups wait behind them
+constexpr size_t usual_memory = 2 << 20;       // of a group, unless one batch alone needs more
 constexpr int logs_synced_at_once = 4;
 constexpr auto grow_again_after = std::chrono::seconds(10);
 

@@ -198,7 +198,7 @@ constexpr ConfigKey broker_table[] = {
   {"metrics.sample.window.ms", LONG, "30000", none, fixed, ">=1", ""},
   {"millrace.ack.durability", STR, "durable", on, fixed, "durable|written", "What acks=all means: synced to the device, or handed to the operating system as Kafka does."},
   {"millrace.http.listener", STR, "127.0.0.1:8083", on, fixed, "", "Where the SQL gateway listens; empty: nowhere."},
-  {"millrace.journal.bytes", LONG, "134217728", on, fixed, ">=0", "The most disk that makes acknowledgements durable beforehand, per log directory and shard; 0: every partition syncs its own files."},
+  {"millrace.journal.bytes", LONG, "536870912", on, fixed, ">=0", "The most disk that makes acknowledgements durable beforehand, per log directory and shard; 0: every partition syncs its own files."},
   {"millrace.shards", INT, "1", on, fixed, "1..256", "Threads that own partitions."},
   {"min.insync.replicas", INT, "1", on, all, ">=1", "Replicas that must have a record before acks=all is answered."},
   {"node.id", INT, nullptr, on, fixed, ">=0", "The id of this node."},

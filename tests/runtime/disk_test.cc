@@ -41,6 +41,16 @@ TEST_CASE("what is written is read back, in parts and past the end") {
   });
 }
 
+TEST_CASE("memory for whole blocks lies on a block and has all it was asked for, however large it is") {
+  for (const size_t bytes : {size_t{1}, block_bytes, size_t{1} << 20, (size_t{1} << 20) + 1, (size_t{5} << 20) - 1}) {
+    CAPTURE(bytes);
+    const BlockMemory memory(bytes);
+    CHECK(memory.size() == (bytes + block_bytes - 1) / block_bytes * block_bytes);
+    CHECK(reinterpret_cast<uintptr_t>(memory.span().data()) % block_bytes == 0);
+    std::memset(memory.span().data(), 'x', memory.size());
+  }
+}
+
 TEST_CASE("a block file takes several writes at once, and they are read back whole") {
   const auto run_case = [](std::string directory) -> Task<void> {
     const std::string path = directory + "/blocks";
