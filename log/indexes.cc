@@ -23,12 +23,13 @@ int64_t OffsetIndex::lookup(Offset offset) const {
   return after == entries_.begin() ? 0 : std::prev(after)->position;
 }
 
-std::optional<int64_t> OffsetIndex::boundary(int64_t from, int64_t to) const {
+std::optional<OffsetIndex::Place> OffsetIndex::boundary(int64_t from, int64_t to) const {
   const auto above = [](int64_t place, const Entry& e) { return place < e.position; };
   const auto first = std::upper_bound(entries_.begin(), entries_.end(), from, above);
   if (first == entries_.end()) return std::nullopt;
   const auto after = std::upper_bound(first, entries_.end(), to, above);
-  return (after == first ? first : std::prev(after))->position;
+  const Entry& entry = after == first ? *first : *std::prev(after);
+  return Place{base_ + entry.relative, entry.position};
 }
 
 void OffsetIndex::truncate(Offset end) {

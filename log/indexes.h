@@ -26,9 +26,13 @@ class OffsetIndex {
   void append(Offset last_offset, int64_t position);
   // Where to start scanning for `offset`: the batch of the largest entry not above it, or 0.
   int64_t lookup(Offset offset) const;
+  struct Place {
+    Offset last;  // of the batch that begins here
+    int64_t position;
+  };
   // A place behind `from` where a batch begins: the last one up to `to`, or the first one there is. Nothing: none is
   // known.
-  std::optional<int64_t> boundary(int64_t from, int64_t to) const;
+  std::optional<Place> boundary(int64_t from, int64_t to) const;
   void truncate(Offset end);  // forgets entries at or behind `end`
   void clear() { entries_.clear(); }
   size_t size() const { return entries_.size(); }

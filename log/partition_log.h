@@ -48,6 +48,9 @@ class PartitionLog final : public Log, private JournaledLog {
 
   Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
                         bool aborted_transactions) override;
+  // May leave in their file what is there.
+  Task<ReadResult> read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                                    bool aborted_transactions);
   Task<OffsetAndTimestamp> find_time(Timestamp time, Offset limit) override;
   Task<OffsetAndTimestamp> find_max_timestamp(Offset limit) override;
 
@@ -137,8 +140,16 @@ class PartitionLog final : public Log, private JournaledLog {
     bool full = false;  // stopped at the size, not at the end
     Offset next{0};     // behind the last batch, and where that is in the segment
     int64_t end = 0;
+    Bytes unread;  // instead of batches
+    bool empty() const { return batches.empty() && unread.empty(); }
   };
-  Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one);
+  enum class Purpose : uint8_t { use, sending };
+  Task<ReadResult> read_for(Purpose purpose, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                            bool aborted_transactions);
+  Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one,
+                           Purpose purpose);
+  Task<Piece> leave_unread(std::shared_ptr<File> file, int64_t position, OffsetIndex::Place end, Offset from,
+                           Offset limit);
   bool read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const;
   void use(const std::shared_ptr<Segment>& segment);
   Task<std::optional<protocol::RecordBatch>> first_batch(Offset from, Offset limit,

@@ -1,8 +1,11 @@
 // Reading: from the tail in memory where it reaches, from the segment files before that.
 #include <algorithm>
+#include <array>
 
 #include "log/batch_scanner.h"
 #include "log/partition_log.h"
+#include "log/read_for_sending.h"
+#include "runtime/unread.h"
 
 namespace millrace::log {
 
@@ -13,6 +16,7 @@ using protocol::RecordView;
 namespace {
 
 constexpr size_t smallest_piece = 64 << 10;
+constexpr size_t smallest_unread = 32 << 10;
 constexpr size_t largest_piece = 4 << 20;
 constexpr size_t closed_segments_open = 4;
 constexpr size_t search_bytes = 1 << 20;
@@ -57,8 +61,31 @@ bool PartitionLog::read_tail(Offset from, size_t max_bytes, Offset limit, bool a
   return true;
 }
 
+// The batches from `position` up to an entry of the index, for a connection to take from the file. Nothing where they
+// must be looked at or waited for.
+Task<PartitionLog::Piece> PartitionLog::leave_unread(std::shared_ptr<File> file, int64_t position,
+                                                     OffsetIndex::Place end, Offset from, Offset limit) {
+  Piece piece;
+  // The one batch that is looked at is the next reader's first. It also tells whether the index is right.
+  std::array<std::byte, protocol::batch_header_size> memory;
+  const size_t got = co_await file->read(end.position, memory);
+  if (got < memory.size()) co_return piece;
+  const Offset next(protocol::load_big<int64_t>(memory.data()));
+  const auto magic = static_cast<int8_t>(memory[16]);
+  const Offset last = next + protocol::load_big<int32_t>(memory.data() + 23);
+  if (magic < 2 || last != end.last || next <= from || next > limit) co_return piece;
+  const size_t size = static_cast<size_t>(end.position - position);
+  piece.unread = unread(*file, position, size);
+  if (piece.unread.empty()) co_return piece;
+  piece.size = size;
+  piece.next = next;
+  piece.end = end.position;
+  piece.full = true;
+  co_return piece;
+}
+
 Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room,
-                                                     Offset limit, bool at_least_one) {
+                                                     Offset limit, bool at_least_one, Purpose purpose) {
   Piece piece;
   if (segment->empty() || !segment->on_disk) co_return piece;  // the tail has all of it
   if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
@@ -70,10 +97,17 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
   size_t piece_size =
       std::clamp(room + static_cast<size_t>(config_.index_interval_bytes), smallest_piece, largest_piece);
   bool whole_batches = false;
-  if (left_off && file_end - position > static_cast<int64_t>(room)) {
-    const std::optional<int64_t> end = segment->offsets.boundary(position, position + static_cast<int64_t>(room));
-    whole_batches = end && *end - position <= static_cast<int64_t>(largest_piece);
-    if (whole_batches) piece_size = static_cast<size_t>(*end - position);
+  const int64_t within = std::min(file_end - position, static_cast<int64_t>(room));
+  const std::optional<OffsetIndex::Place> end =
+      left_off ? segment->offsets.boundary(position, position + within) : std::nullopt;
+  const int64_t up_to_end = end ? end->position - position : 0;
+  if (purpose == Purpose::sending && up_to_end <= within && up_to_end >= static_cast<int64_t>(smallest_unread)) {
+    Piece left = co_await leave_unread(file, position, *end, from, limit);
+    if (!left.empty()) co_return left;
+  }
+  if (end && file_end - position > static_cast<int64_t>(room)) {
+    whole_batches = up_to_end <= static_cast<int64_t>(largest_piece);
+    if (whole_batches) piece_size = static_cast<size_t>(up_to_end);
   }
 
   for (bool again = true; again;) {
@@ -122,6 +156,23 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
 
 Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
                                     bool aborted_transactions) {
+  return read_for(Purpose::use, from, max_bytes, limit, at_least_one, aborted_transactions);
+}
+
+Task<ReadResult> PartitionLog::read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                                                bool aborted_transactions) {
+  return read_for(Purpose::sending, from, max_bytes, limit, at_least_one, aborted_transactions);
+}
+
+Task<ReadResult> read_for_sending(Log& log, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                                  bool aborted_transactions) {
+  auto* const kept = dynamic_cast<PartitionLog*>(&log);
+  if (!kept) return log.read(from, max_bytes, limit, at_least_one, aborted_transactions);
+  return kept->read_for_sending(from, max_bytes, limit, at_least_one, aborted_transactions);
+}
+
+Task<ReadResult> PartitionLog::read_for(Purpose purpose, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
+                                        bool aborted_transactions) {
   ReadResult result;
   if (failed_ || closed_) {
     result.error = ErrorCode::kafka_storage_error;
@@ -134,6 +185,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
   }
   limit = std::min(limit, end_);
   Offset next = from;
+  std::optional<Offset> unread_to;  // where the last piece ends, when it was not read
   try {
     while (next < limit) {
       const bool must = at_least_one && result.batches.empty();
@@ -149,7 +201,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
       if (!tail_.empty()) stop = std::min(stop, tail_.front().batch.base_offset());
       const uint64_t truncations = truncations_;
       Piece piece = co_await read_segment(segment, next, max_bytes - std::min(max_bytes, result.size),
-                                          std::min(limit, stop), must);
+                                          std::min(limit, stop), must, purpose);
       use(segment);
       if (failed_) {
         result = {};
@@ -165,13 +217,18 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
         // What was read may be gone, and other bytes in its place.
         while (alone_ && !failed_) co_await idle_.wait();
         result = {};
+        unread_to.reset();
         limit = std::min(limit, end_);
         next = from;
         if (from > end_) result.error = ErrorCode::offset_out_of_range;
         continue;
       }
-      if (!piece.batches.empty()) segment->remember(next, piece.next, piece.end);
+      if (!piece.empty()) segment->remember(next, piece.next, piece.end);
       for (const RecordBatch& batch : piece.batches) result.batches.push_back(batch.bytes());
+      if (!piece.unread.empty()) {
+        result.batches.push_back(std::move(piece.unread));
+        unread_to = piece.next;
+      }
       result.size += piece.size;
       if (piece.full) break;
       next = std::max(stop, next + 1);
@@ -189,7 +246,7 @@ Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit,
     co_return result;
   }
   if (aborted_transactions && !result.batches.empty()) {
-    const Offset to = RecordBatch(result.batches.back()).next_offset();
+    const Offset to = unread_to ? *unread_to : RecordBatch(result.batches.back()).next_offset();
     for (size_t i = segment_index(from); i < segments_.size(); ++i) {
       if (segments_[i]->aborted.collect(from, to, result.aborted)) break;
     }

@@ -88,7 +88,7 @@ class Segment {
     Offset next;
     int64_t position;
   };
-  static constexpr size_t most_readers = 4;
+  static constexpr size_t most_readers = 16;
 
   std::string directory_;
   Offset base_;

@@ -16,6 +16,8 @@
 #include "runtime/real/adapters.h"
 #include "runtime/real/block_file.h"
 #include "runtime/real/direct_append.h"
+#include "runtime/real/file_part.h"
+#include "runtime/real/page_cache.h"
 #include "runtime/real/preallocation.h"
 #include "runtime/real/process.h"
 #include "runtime/real/system_call.h"
@@ -26,19 +28,6 @@ namespace {
 
 constexpr size_t inline_write_limit = 256 << 10;
 constexpr int parts_per_call = 64;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Descriptor open_or_fail(const std::string& path, int flags) {
   const int fd = uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); });
@@ -71,11 +60,11 @@ void write_all(int fd, const std::string& path, int64_t at, const std::vector<By
   }
 }
 
-class RealFile final : public File {
+class RealFile final : public File, public UnreadSource {
  public:
   RealFile(std::string path, Descriptor descriptor, const struct stat& info, bool writable, BlockingPool& pool)
       : path_(std::move(path)),
-        descriptor_(std::move(descriptor)),
+        descriptor_(std::make_shared<const Descriptor>(std::move(descriptor))),
         size_(info.st_size),
         writable_(writable),
         preallocation_(info.st_size, int64_t{info.st_blocks} * 512),
@@ -108,6 +97,15 @@ class RealFile final : public File {
       done += static_cast<size_t>(got);
     }
     co_return done;
+  }
+
+  Bytes unread(int64_t at, size_t size) override {
+    const int64_t end = at + static_cast<int64_t>(size);
+    // A large append writes the block again that the file ends in, past the page cache, and must be able to throw the
+    // page out of it; the kernel does not while a socket holds any page of its group.
+    const int64_t settled = size_ / largest_page_group * largest_page_group;
+    if (size == 0 || end > settled || !in_page_cache(fd(), at, static_cast<int64_t>(size))) return {};
+    return unread_bytes(std::make_shared<const FilePart>(descriptor_, at), size);
   }
 
   Task<void> write(int64_t at, std::vector<Bytes> parts) override {
@@ -153,10 +151,10 @@ class RealFile final : public File {
     ~UnderWay() { --file.under_way_; }
     RealFile& file;
   };
-  int fd() const { return descriptor_.get(); }
+  int fd() const { return descriptor_->get(); }
 
   const std::string path_;
-  const Descriptor descriptor_;
+  const std::shared_ptr<const Descriptor> descriptor_;
   int64_t size_;
   const bool writable_;
   Preallocation preallocation_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "log/partition_log.h"
+#include "protocol/messages/delete_topics.h"
 #include "protocol/messages/init_producer_id.h"
 #include "protocol/messages/list_offsets.h"
 #include "tests/broker/broker_world.h"
@@ -66,6 +67,52 @@ TEST_CASE("a fetch of the middle of a batch gets the whole batch") {
     co_await produce(client, topic, std::move(batch));
     const auto values = co_await fetch_all(client, topic, Offset(2));
     CHECK(values == std::vector<std::string>{"0", "1", "2", "3"});
+  });
+}
+
+TEST_CASE(
+    "who reads a long partition from its start gets every record once, and what he is being sent when it is deleted") {
+  BrokerWorld broker;
+  TopicId topic;
+  const auto value = [](int i) { return std::to_string(i) + std::string(3'000, static_cast<char>('a' + i % 26)); };
+  broker.run([&]() -> Task<void> {
+    Client client = co_await connected();
+    topic = co_await create_topic(client, "orders");
+    for (int i = 0; i < 200; ++i) {
+      Bytes batch = batch_of({value(i)});
+      co_await produce(client, topic, std::move(batch));
+    }
+  });
+  broker.restart();  // now nothing of it is in memory
+  broker.run([&]() -> Task<void> {
+    Client client = co_await connected();
+    Client other = co_await connected();
+    int next = 0;
+    for (bool deleted = false; next < 200 && !deleted;) {
+      FetchRequest request = fetch_request(topic, Offset(next));
+      request.topics[0].partitions[0].partition_max_bytes = 50'000;
+      if (next > 150) {
+        deleted = true;
+        co_await client.send(std::move(request), FetchRequest::max_version);
+        protocol::DeleteTopicsRequest deletion;
+        deletion.topics.emplace_back().id = topic;
+        co_await other.call(std::move(deletion));
+        continue;
+      }
+      const auto response = co_await client.call(std::move(request));
+      const auto values = values_of(response.topics.at(0).partitions.at(0));
+      REQUIRE(!values.empty());
+      for (const std::string& got : values) CHECK(got == value(next++));
+    }
+    std::optional<Bytes> frame = co_await client.receive();
+    REQUIRE(frame);
+    protocol::Reader reader(std::move(*frame));
+    reader.i32();
+    reader.skip_tagged();
+    FetchResponse response;
+    response.decode(reader, FetchRequest::max_version);
+    REQUIRE(reader.ok());
+    for (const std::string& got : values_of(response.topics.at(0).partitions.at(0))) CHECK(got == value(next++));
   });
 }
 

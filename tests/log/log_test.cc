@@ -1,5 +1,9 @@
 // Appending, reading, rolling, closing.
+#include <algorithm>
+
+#include "log/read_for_sending.h"
 #include "tests/log/world.h"
+#include "tests/sim/file_part.h"
 
 using namespace millrace;
 using namespace millrace::log;
@@ -21,6 +25,19 @@ void append_numbered(Log& log, int from, int to, LeaderEpoch epoch = LeaderEpoch
     REQUIRE(result.error == ErrorCode::none);
     REQUIRE(result.base == Offset(i));
   }
+}
+
+// As a connection would send it.
+std::string sent(const std::vector<Bytes>& pieces, int& left_unread) {
+  std::string text;
+  for (const Bytes& piece : pieces) {
+    const auto* const part = static_cast<const sim::FilePart*>(unread_part(piece));
+    if (part) ++left_unread;
+    const std::optional<Bytes> bytes = part ? part->read(0, piece.size()) : piece;
+    REQUIRE(bytes);
+    text += bytes->text();
+  }
+  return text;
 }
 
 }  // namespace
@@ -191,6 +208,60 @@ TEST_CASE("who reads on and on reads every byte once, whatever the sizes of batc
       CHECK(world.disk().bytes_read() - before < bytes + 200'000);
       CHECK(first.batches.size() == 1);
     }
+    co_await log->close();
+  });
+}
+
+TEST_CASE(
+    "what is read for sending is whole batches below the limit, wherever it is, with the transactions aborted in it") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    LogConfig config;
+    config.segment_bytes = 400'000;
+    std::unique_ptr<Log> log = co_await open_orders(config);
+    std::string all;
+    std::vector<size_t> ends;  // of each offset, in `all`
+    for (int i = 0; i < 300; ++i) {
+      const std::string value(static_cast<size_t>(2'000 + i * 7 % 1'500), static_cast<char>('a' + i % 26));
+      log->append(batch_of({value}, from_producer(7, 0, i, true)), LeaderEpoch(0));
+    }
+    log->append(marker(7, 0, false), LeaderEpoch(0), false);
+    co_await log->close();
+    OpenState clean{.clean_shutdown = true};
+    log = co_await open_orders(config, clean);
+    for (Offset next(0); next < log->end();) {
+      const ReadResult part = co_await log->read(next, 30'000, log->end(), true);
+      REQUIRE(!part.batches.empty());
+      for (const Bytes& batch : part.batches) {
+        all += batch.text();
+        ends.push_back(all.size());
+        next = protocol::RecordBatch(batch).next_offset();
+      }
+    }
+    REQUIRE(ends.size() == 301);
+    int left_unread = 0;
+    for (const Offset limit : {log->end(), Offset(150), Offset(3)}) {
+      std::string got;
+      size_t next = 0;
+      while (static_cast<int64_t>(next) < limit.value) {
+        const Offset from(static_cast<int64_t>(next));
+        const ReadResult part = co_await read_for_sending(*log, from, 100'000, limit, true, true);
+        REQUIRE(part.error == ErrorCode::none);
+        const std::string text = sent(part.batches, left_unread);
+        CHECK(text.size() == part.size);
+        CHECK(part.size <= 100'000);
+        REQUIRE(!text.empty());
+        got += text;
+        const auto end = std::ranges::find(ends, got.size());
+        REQUIRE(end != ends.end());  // whole batches
+        next = static_cast<size_t>(end - ends.begin()) + 1;
+        REQUIRE(part.aborted.size() == 1);
+        CHECK(part.aborted[0].first == Offset(0));
+      }
+      CHECK(static_cast<int64_t>(next) == limit.value);
+      CHECK(got == all.substr(0, got.size()));
+    }
+    CHECK(left_unread > 0);
     co_await log->close();
   });
 }

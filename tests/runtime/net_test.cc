@@ -1,6 +1,7 @@
 // What every Net promises.
 #include "runtime/channel.h"
 #include "runtime/gate.h"
+#include "runtime/unread.h"
 #include "tests/runtime/each_world.h"
 
 namespace millrace {
@@ -48,6 +49,93 @@ Task<std::string> error_of(Task<T> waiting) {
   } catch (const NetError& failed) {
     co_return failed.what();
   }
+}
+
+// A file of 4 MB and a bit, of which no two places look alike, in writes that stay in the page cache.
+std::string numbers() {
+  std::string text;
+  for (int i = 0; text.size() < (4 << 20) + 1000; ++i) text += std::to_string(i) + ' ';
+  return text;
+}
+
+Task<std::unique_ptr<File>> file_of(std::string path, std::string text) {
+  std::unique_ptr<File> file = co_await Shard::current().disk().open(path, OpenMode::write_new);
+  for (size_t at = 0; at < text.size(); at += 64 << 10) {
+    std::vector<Bytes> piece = parts(std::string_view(text).substr(at, 64 << 10));
+    co_await file->write(static_cast<int64_t>(at), std::move(piece));
+  }
+  co_return file;
+}
+
+// What a kernel cannot tell to be cached is never left unread; in the simulated world the dice decide.
+Bytes some_unread(File& file, int64_t at, size_t size) {
+  Bytes part;
+  for (int i = 0; i < 100 && part.empty(); ++i) part = unread(file, at, size);
+  return part;
+}
+
+TEST_CASE("what is sent out of a file arrives as it is there, between the rest, even when the file is removed") {
+  in_each_world([](std::string directory) -> Task<void> {
+    const std::string text = numbers();
+    const std::string path = directory + "/numbers";
+    std::unique_ptr<File> file = co_await file_of(path, text);
+    const Bytes part = some_unread(*file, 100'001, 1'500'000);
+    if (part.empty()) co_return;
+    CHECK(unread_part(part) != nullptr);
+    CHECK(part.size() == 1'500'000);
+    const Bytes other = some_unread(*file, 7, 30'000);
+    file.reset();
+    co_await Shard::current().disk().remove(path);
+    Pair pair = co_await connected();
+    Gate gate;
+    std::vector<Bytes> all{test::bytes("head"), part, test::bytes("middle"), Bytes(), other, test::bytes("tail")};
+    gate.spawn(pair.server->write(std::move(all), after(30s)));
+    const std::string expected = "head" + text.substr(100'001, 1'500'000) + "middle" + text.substr(7, 30'000) + "tail";
+    const std::string got = co_await read_text(*pair.client, expected.size());
+    CHECK(got == expected);
+    co_await gate.close();
+  });
+}
+
+TEST_CASE("nothing is left unread that a file does not have") {
+  in_each_world([](std::string directory) -> Task<void> {
+    const std::string text = numbers();
+    std::unique_ptr<File> file = co_await file_of(directory + "/numbers", text);
+    for (int i = 0; i < 20; ++i) {
+      CHECK(unread(*file, static_cast<int64_t>(text.size()) - 10, 11).empty());
+      CHECK(unread(*file, 1 << 30, 10).empty());
+      CHECK(unread(*file, 0, 0).empty());
+    }
+  });
+}
+
+TEST_CASE("a file that has become too short ends the connection it was announced to") {
+  in_each_world([](std::string directory) -> Task<void> {
+    std::unique_ptr<File> file = co_await file_of(directory + "/numbers", numbers());
+    const Bytes part = some_unread(*file, 100'000, 200'000);
+    if (part.empty()) co_return;
+    co_await file->truncate(100'000);
+    Pair pair = co_await connected();
+    std::vector<Bytes> all{test::bytes("head"), part};
+    const std::string error = co_await error_of(pair.server->write(std::move(all), after(10s)));
+    CHECK(error.find("a file ends before what was announced of it") != std::string::npos);
+  });
+}
+
+TEST_CASE("sending a file to a peer that is gone is an error and nothing worse") {
+  in_each_world([](std::string directory) -> Task<void> {
+    std::unique_ptr<File> file = co_await file_of(directory + "/numbers", numbers());
+    const Bytes part = some_unread(*file, 0, 1'500'000);
+    if (part.empty()) co_return;
+    Pair pair = co_await connected();
+    pair.client->close();
+    std::string error = "no error";
+    while (error == "no error") {
+      std::vector<Bytes> all{part, part};
+      error = co_await error_of(pair.server->write(std::move(all), after(10s)));
+    }
+    CHECK(error.find("timed out") == std::string::npos);
+  });
 }
 
 TEST_CASE("both ends of a connection hear each other, and know who the other is") {

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tests/sim/file_part.h"
+
 namespace millrace::sim {
 
 namespace {
@@ -19,13 +21,19 @@ DirectoryEntry describe(std::string name, const Inode& inode) {
 
 }  // namespace
 
-class SimFile final : public File {
+class SimFile final : public File, public UnreadSource {
  public:
   SimFile(SimDisk& disk, std::string path, std::shared_ptr<Inode> inode, bool writable)
       : open_(std::make_shared<Open>(disk, std::move(path), std::move(inode), writable)) {}
   ~SimFile() override { check(open_->under_way == 0 || open_->shard.dropping()); }
 
   Task<size_t> read(int64_t at, std::span<std::byte> out) override { return read(open_, at, out); }
+  // The dice say what is cached.
+  Bytes unread(int64_t at, size_t size) override {
+    const bool there = at + static_cast<int64_t>(size) <= static_cast<int64_t>(open_->inode->content.size());
+    if (size == 0 || !there || !open_->disk.random_.one_in(2)) return {};
+    return unread_bytes(std::make_shared<const FilePart>(open_->inode, at), size);
+  }
   Task<void> write(int64_t at, std::vector<Bytes> parts) override { return write(open_, at, std::move(parts)); }
   Task<void> sync() override { return sync(open_); }
   Task<void> truncate(int64_t size) override { return truncate(open_, size); }

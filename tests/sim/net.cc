@@ -2,6 +2,7 @@
 #include "tests/sim/net.h"
 
 #include "runtime/event.h"
+#include "tests/sim/file_part.h"
 #include "tests/sim/shard.h"
 
 namespace millrace::sim {
@@ -249,7 +250,7 @@ class SimConnection final : public Connection {
       Message message{Message::Kind::bytes, {}, 0};
       for (; part < parts.size() && room > 0; done = 0, ++part) {
         const size_t count = std::min(room, parts[part].size() - done);
-        if (count > 0) message.parts.push_back(parts[part].slice(done, count));
+        if (count > 0) message.parts.push_back(some_of(parts[part], done, count));
         message.size += count;
         room -= count;
         if (done + count < parts[part].size()) {
@@ -268,6 +269,16 @@ class SimConnection final : public Connection {
   Address local() const override { return end_->local; }
 
  private:
+  Bytes some_of(const Bytes& part, size_t from, size_t size) const {
+    const auto* const file = static_cast<const FilePart*>(unread_part(part));
+    if (!file) return part.slice(from, size);
+    std::optional<Bytes> read = file->read(from, size);
+    if (!read) {
+      throw NetError("write to " + to_string(end_->peer) + ": a file ends before what was announced of it");
+    }
+    return std::move(*read);
+  }
+
   struct Busy {
     explicit Busy(bool& flag_) : flag(flag_) {
       check(!flag);  // one at a time
