@@ -7,14 +7,23 @@ namespace millrace::log {
 
 namespace {
 
-constexpr size_t extents_wanted = 64;
+constexpr size_t least_extents_wanted = 16;
+constexpr size_t most_extents_wanted = 64;
 constexpr size_t least_extent_bytes = 64 << 10;
+constexpr size_t usual_extent_bytes = 8 << 20;
 constexpr size_t most_groups_under_way = 4;
 constexpr size_t most_pending_bytes = 128 << 20;
 constexpr size_t zeros_per_write = 256 << 10;  // groups wait behind them
 constexpr size_t usual_memory = 2 << 20;       // of a group, unless one batch alone needs more
 constexpr int logs_synced_at_once = 4;
 constexpr auto grow_again_after = std::chrono::seconds(10);
+
+// A small journal has few extents, so that they take large batches; a large one gives its space back in smaller parts.
+size_t extent_bytes_of(size_t journal_bytes) {
+  const size_t wanted =
+      std::max(journal_bytes / most_extents_wanted, std::min(journal_bytes / least_extents_wanted, usual_extent_bytes));
+  return std::clamp(wanted, least_extent_bytes, largest_journal_extent) / block_bytes * block_bytes;
+}
 
 }  // namespace
 
@@ -50,9 +59,7 @@ Journal::Journal(std::string directory, int64_t bytes)
       directory_(std::move(directory)),
       shard_(Shard::current().id()),
       generation_(static_cast<uint64_t>(Shard::current().clock().wall_now().value)),
-      extent_bytes_(
-          std::clamp(static_cast<size_t>(bytes) / extents_wanted, least_extent_bytes, largest_journal_extent) /
-          block_bytes * block_bytes),
+      extent_bytes_(extent_bytes_of(static_cast<size_t>(bytes))),
       most_extents_(std::max<size_t>(static_cast<size_t>(bytes) / extent_bytes_, 2)) {}
 
 Journal::~Journal() = default;
