@@ -325,6 +325,35 @@ TEST_CASE("a journal may be as large as one likes: its files stay as small as re
   });
 }
 
+TEST_CASE("a small journal has a few files, so that they take large batches, and a larger one more of a usual size") {
+  constexpr int64_t kilobyte = 1 << 10;
+  constexpr int64_t megabyte = 1 << 20;
+  for (const auto& [journal_bytes, file_bytes] :
+       {std::pair(8 * megabyte, 512 * kilobyte), std::pair(128 * megabyte, 8 * megabyte),
+        std::pair(512 * megabyte, 8 * megabyte)}) {
+    CAPTURE(journal_bytes);
+    World world(9);
+    world.run([&]() -> Task<void> {
+      Journal journal("/data", journal_bytes);
+      journal.begin();
+      struct Nobody : JournaledLog {
+        void journaled(Offset) override {}
+        void journal_failed(const DiskError&) override {}
+        Task<bool> sync_segments() override { co_return true; }
+      } nobody;
+      const std::shared_ptr<Journal::Seat> seat = journal.join(nobody, TopicId{1, 2}, PartitionId(0));
+      seat->append(Offset(0), Offset(1), LeaderEpoch(0), batch_of({"a"}));  // makes the first file
+      co_await sleep_until(after(30s));
+      const std::optional<DirectoryEntry> file =
+          co_await Shard::current().disk().stat("/data/" + std::string(journal_file_prefix) + "0-0");
+      REQUIRE(file);
+      CHECK(file->size == file_bytes);
+      seat->leave();
+      co_await journal.close(true);
+    });
+  }
+}
+
 TEST_CASE("where no journal can be made, every log syncs itself") {
   World world(4);
   world.disk().inject({.call = sim::DiskCall::write, .path = "millrace-journal", .error = ENOSPC, .times = -1});
