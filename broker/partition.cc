@@ -75,7 +75,9 @@ void Partition::set_high_watermark(Offset offset) {
 void Partition::notify() {
   advanced_.notify();
   const std::vector<std::shared_ptr<Wakeup>> watchers = std::exchange(watchers_, {});
-  for (const std::shared_ptr<Wakeup>& watcher : watchers) fire(watcher);
+  for (const std::shared_ptr<Wakeup>& watcher : watchers) {
+    if (watcher.use_count() > 1) fire(watcher);  // else whoever watched has ended
+  }
 }
 
 void Partition::watch(std::shared_ptr<Wakeup> wakeup) {

@@ -171,7 +171,10 @@ Task<FetchResponse> fetch(Broker& broker, FetchSessions& sessions, RequestContex
   const size_t most =
       static_cast<size_t>(std::min<int64_t>(std::max(request.max_bytes, 0), broker.config().number("fetch.max.bytes")));
   const MonoTime deadline = after(std::max(request.max_wait, Millis(0)));
-  std::shared_ptr<Wakeup> wakeup;
+  // A consumer that keeps up finds nothing at first: who may wait has an eye on every partition from the first look on,
+  // so that what comes meanwhile is not missed.
+  const bool may_wait = !answer_now && request.min_bytes > 0 && request.max_wait.count() > 0;
+  std::shared_ptr<Wakeup> wakeup = may_wait ? std::make_shared<Wakeup>() : nullptr;
   while (true) {
     Limits limits{version, committed, most, false};
     co_await read_all(broker, reads, limits, wakeup);
@@ -184,13 +187,12 @@ Task<FetchResponse> fetch(Broker& broker, FetchSessions& sessions, RequestContex
         broker.stopping()) {
       break;
     }
-    if (!wakeup) {
-      // Read once more with an eye on every partition: what came since the first look must not be missed.
+    if (wakeup) {
+      co_await wakeup->wait(deadline);
+      wakeup = nullptr;  // the next look will do, unless more is wanted than has come
+    } else {
       wakeup = std::make_shared<Wakeup>();
-      continue;
     }
-    co_await wakeup->wait(deadline);
-    wakeup = std::make_shared<Wakeup>();
   }
 
   std::vector<bool> gave(plan.partitions.size());
