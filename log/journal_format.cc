@@ -5,6 +5,7 @@
 #include "protocol/check.h"
 #include "protocol/crc32c.h"
 #include "protocol/record_batch.h"
+#include "runtime/copy.h"
 #include "runtime/disk.h"
 
 namespace millrace::log {
@@ -73,7 +74,7 @@ void JournalGroupWriter::add(const JournalFrame& frame) {
   store_big<int32_t>(at + 28, frame.epoch.value);
   store_big<int64_t>(at + 32, frame.from.value);
   store_big<int64_t>(at + 40, frame.end.value);
-  if (!frame.bytes.empty()) std::memcpy(at + journal_frame_header, frame.bytes.data(), frame.bytes.size());
+  copy(frame.bytes, at + journal_frame_header);
   size_ += journal_frame_header + frame.bytes.size();
   ++frames_;
 }

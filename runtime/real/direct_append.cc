@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/copy.h"
 #include "runtime/real/system_call.h"
 
 namespace millrace::real {
@@ -71,7 +72,7 @@ bool DirectAppend::append(int fd, const std::string& path, int64_t at, const std
     std::span<const std::byte> rest = part.span();
     while (!rest.empty()) {
       const size_t taken = std::min(rest.size(), staging.size() - filled);
-      std::memcpy(staging.data() + filled, rest.data(), taken);
+      copy(rest.first(taken), staging.data() + filled);
       filled += taken;
       rest = rest.subspan(taken);
       if (filled == staging.size()) write_staged();
