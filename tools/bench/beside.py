@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """What an SQL job does to those who produce beside it: their latency with and without a job in the same broker.
 
-    tools/bench/beside.py [--situations steady,backlog] [--jobs pass,filter,tumble,wide] [--pairs N] [--seconds S]
+    tools/bench/beside.py [--situations foreign,steady,backlog] [--jobs pass,filter,tumble,wide] [--pairs N] [--seconds S]
                           [--directory DIR] [--unpinned] [--alone COMMAND]
 
-Four producers of 100-byte records in batches of 4 KB send half of what this broker takes at most, on a fixed schedule,
-acks=all, `written`.
+Four producers of 100-byte records in batches of 1 KB, so that requests and not the page cache decide, send on a fixed
+schedule what keeps the broker's processor half busy (half of what it takes at most keeps it fully busy: then it takes many
+requests at once), acks=all, `written`.
+`foreign`: no job, but another process on the broker's processor that only gets what nobody else wants (idle_load.py). It
+shows what the machine makes others pay for a neighbour of such low rank, whatever that one does.
 `steady`: another producer writes 20,000 Nexmark bids a second as JSON to another topic, and the job keeps up with them.
 `backlog`: the job has three million bids to catch up on, again and again, as fast as it may.
 Runs are in the order alone, with the job, with the job, alone; `alone` has that other producer, too. Each situation and
@@ -37,8 +40,8 @@ from workloads import Run  # noqa: E402
 
 BACKLOG = 3_000_000
 FEED = 20_000  # bids a second
-SHARE = 0.5  # of the knee
-LOAD = ["--producers", 4, "--batch", 4096]  # small enough that the page cache does not decide
+BUSY = 0.5  # of a processor
+LOAD = ["--producers", 4, "--batch", 1024]
 FOREIGN_LIMIT = 0.06
 WINDOWED = "window_start TIMESTAMP(3), window_end TIMESTAMP(3)"
 
@@ -56,7 +59,8 @@ JOBS = {
     "tumble": ("10 s TUMBLE by auction", *tumble("auction")),
     "wide": ("10 s TUMBLE by price, 100,000 keys in each window", *tumble("price")),
 }
-SITUATIONS = {"steady": "job that keeps up with 20,000 bids a second", "backlog": "job that catches up"}
+FOREIGN = {"spin": "counting", "memory": "copying through 64 MB", "loopback": "sending to itself"}
+SITUATIONS = {"foreign": "a foreign process of idle priority", "steady": "job that keeps up with 20,000 bids a second", "backlog": "job that catches up"}
 
 
 class Job:
@@ -120,40 +124,49 @@ class Measurement:
             self.run.rawgen(self.backlog, "--producers", 1, "--partitions", 1, "--batch", 65536, "--lines", lines, "--distinct", 10**9,
                             "--bytes", lines.stat().st_size - BACKLOG - 10 * 65536, seconds=60, warm_up=0, delete=False)
         self.run.rawgen(self.run.topic(), *LOAD, seconds=1, warm_up=0)
-        self.knee = statistics.median(self.run.rawgen(self.run.topic(), *LOAD, seconds=1.5, warm_up=0.5)["produced"]["mb_per_s"] for _ in range(3))
+        knee = self.run.rawgen(self.run.topic(), *LOAD, seconds=1.5, warm_up=0.5)["produced"]["mb_per_s"]
+        for share in range(8, 50, 4):
+            self.rate = f"{knee * share / 100:.1f}"
+            if self.measure()["cpu"] >= BUSY:
+                break
+
+    def measure(self, seconds=1):
+        told = self.run.rawgen(self.run.topic(), *LOAD, "--rate", self.rate, seconds=seconds, warm_up=0.5)
+        ack, cpu = told["ack_us"], told["cpu"]
+        return {"p50": ack["p50"], "p99": ack["p99"], "p99.9": ack["p999"], "rate": told["produced"]["mb_per_s"],
+                "cpu": cpu["broker"] / cpu["wall"], "others": cpu["others"] / cpu["wall"] / os.cpu_count()}
 
     def once(self, with_job):
         brokers.wait_for_calm(self.broker)
-        feed = job = None
+        feed = job = neighbour = None
         topic = self.backlog if self.situation == "backlog" else self.run.topic()
-        ours = []
         if self.situation == "steady":
             self.run.rawgen(topic, "--producers", 1, "--partitions", 1, "--lines", self.lines, "--distinct", 1, "--bytes", 1, seconds=1, warm_up=0, delete=False)
             feed = subprocess.Popen([str(x) for x in (
                 brokers.RAWGEN, "--bootstrap", self.broker.address, "--topic", topic, "--producers", 1, "--partitions", 1, "--lines", self.lines,
                 "--distinct", int((self.seconds + 8) * FEED / 60), "--records", FEED, "--seconds", self.seconds + 4, "--warmup", 0)], stdout=subprocess.DEVNULL)
-            ours.append(feed.pid)
         try:
-            if with_job:
+            if with_job and self.situation == "foreign":
+                where = os.sched_getaffinity(self.broker.process.pid)
+                neighbour = subprocess.Popen([sys.executable, ROOT / "tools/bench/idle_load.py", self.name, *(map(str, where) if len(where) == 1 else ())])
+            elif with_job:
                 job = Job(self.broker, self.name, topic, self.situation == "backlog")
             time.sleep(1.5)
             before = job.bids()[0] if job else 0
             began = time.monotonic()
-            told = self.run.rawgen(self.run.topic(), *LOAD, "--rate", f"{self.knee * SHARE:.1f}", seconds=self.seconds, warm_up=0.5)
+            told = self.measure(self.seconds)
             wall = time.monotonic() - began
             read, left = job.bids() if job else (0, 0)
         finally:
             if job:
                 job.stop()
-            if feed:
-                feed.terminate()
-                feed.wait()
+            for process in (feed, neighbour):
+                if process:
+                    process.terminate()
+                    process.wait()
             if self.situation == "steady":
                 self.run.rawgen(topic, "--producers", 1, "--partitions", 1, "--bytes", 1, seconds=1, warm_up=0)  # deletes it
-        ack = told["ack_us"]
-        return {"with_job": with_job, "p50": ack["p50"], "p99": ack["p99"], "p99.9": ack["p999"], "bids": (read - before) / wall, "left": left,
-                "rate": told["produced"]["mb_per_s"], "cpu": told["cpu"]["broker"] / told["cpu"]["wall"],
-                "foreign": 0.0 if feed or job else told["cpu"]["others"] / told["cpu"]["wall"] / os.cpu_count()}
+        return told | {"with_job": with_job, "bids": (read - before) / wall, "left": left, "foreign": 0.0 if feed or job or neighbour else told["others"]}
 
 
 def separate(broker):
@@ -171,7 +184,7 @@ def session(situation, name, arguments):
         if not arguments.unpinned:
             separate(broker)
         measurement = Measurement(broker, situation, name, lines, arguments.seconds)
-        print(json.dumps({"knee": measurement.knee}), flush=True)
+        print(json.dumps({"load": measurement.rate}), flush=True)
         for turn in range(arguments.pairs):
             for with_job in (False, True) if turn % 2 == 0 else (True, False):
                 print(json.dumps(measurement.once(with_job)), flush=True)
@@ -184,8 +197,8 @@ def run_session(situation, name, arguments):
     told = []
     for line in process.stdout:
         one = json.loads(line)
-        if "knee" in one:
-            print(f"{situation} {name}: half of {one['knee']:.0f} MB/s", flush=True)
+        if "load" in one:
+            print(f"{situation} {name}: {one['load']} MB/s", flush=True)
             continue
         told.append(one)
         print(f"  {'with the job' if one['with_job'] else 'alone':12}  p50 {one['p50']:6.0f}  p99 {one['p99']:6.0f}  p99.9 {one['p99.9']:6.0f} µs   {one['rate']:.0f} MB/s   "
@@ -197,11 +210,13 @@ def run_session(situation, name, arguments):
 
 def rows_of(situation, name, told):
     alone, with_job = ([one for one in told if one["with_job"] is it] for it in (False, True))
-    title = f"{SITUATIONS[situation]}, {JOBS[name][0]}"
+    title = f"{SITUATIONS[situation]}, {FOREIGN[name] if situation == 'foreign' else JOBS[name][0]}"
     noisy = max(one["foreign"] for one in told) > FOREIGN_LIMIT
     workload = f"{situation}-{name}"
     rows = [results.row(workload, f"{title}: ack {label}", "µs", "lower", [one[label] for one in alone], [one[label] for one in with_job], "with the job", noisy)
             for label in ("p50", "p99", "p99.9")]
+    if situation == "foreign":
+        return rows
     bids = [one["bids"] / 1000 for one in with_job]
     rows.append({"workload": workload, "metric": f"{title}: what the job reads meanwhile", "unit": "thousand bids a second", "millrace": None,
                  "other": statistics.median(bids), "other_name": "with the job", "ratio": None, "spread": f"{results.number(min(bids))}–{results.number(max(bids))}",
@@ -222,11 +237,11 @@ def main():
     arguments = parser.parse_args()
     arguments.directory = arguments.directory.resolve()
     situations, jobs = arguments.situations.split(","), arguments.jobs.split(",")
-    if unknown := [x for x in situations if x not in SITUATIONS] + [x for x in jobs if x not in JOBS]:
-        raise SystemExit(f"beside.py: unknown {unknown[0]}: there are {', '.join([*SITUATIONS, *JOBS])}")
     if arguments.session:
         session(situations[0], jobs[0], arguments)
         return
+    if unknown := [x for x in situations if x not in SITUATIONS] + [x for x in jobs if x not in JOBS]:
+        raise SystemExit(f"beside.py: unknown {unknown[0]}: there are {', '.join([*SITUATIONS, *JOBS])}")
     lines = arguments.directory / "bids.jsonl"
     if not lines.exists():
         arguments.directory.mkdir(parents=True, exist_ok=True)
@@ -235,9 +250,9 @@ def main():
             file.writelines(line + "\n" for line in nexmark.bids(BACKLOG))
         half.rename(lines)
     for situation in situations:
-        for name in jobs:
+        for name in FOREIGN if situation == "foreign" else jobs:
             rows = rows_of(situation, name, run_session(situation, name, arguments))
-            results.save("beside", "Producing beside an SQL job in the same broker, at half of what the broker takes at most", rows,
+            results.save("beside", "Producing beside an SQL job in the same broker, with the broker's processor half busy", rows,
                          columns=("alone", "with the job", "longer by"))
             for row in rows:
                 print(f"{row['metric']:80} {results.number(row['millrace']):>9} {results.number(row['other']):>9} {row['unit']}  × {results.number(row['ratio'])} ({row['spread']})", flush=True)
