@@ -12,6 +12,7 @@ namespace {
 constexpr size_t batch_rows = 2048;
 constexpr size_t records_at_once = 64;
 constexpr size_t fetched_ahead = 1024;
+constexpr size_t few_rows_of_a_row = 16;
 
 }  // namespace
 
@@ -23,7 +24,12 @@ PartitionTask::PartitionTask(JobContext& job, const plan::Scan& scan, const Sour
       options_(options),
       topic_(std::move(topic)),
       partition_(partition) {
-  for (const plan::Node* node : chain) chain_.push_back(make_transform(*node));
+  size_t rows_of_a_row = 1;
+  for (const plan::Node* node : chain) {
+    chain_.push_back(make_transform(*node));
+    rows_of_a_row = std::min(rows_of_a_row * chain_.back()->rows_of_a_row(), Transform::piece_rows);
+  }
+  if (rows_of_a_row > few_rows_of_a_row) most_rows_ = Transform::piece_rows / rows_of_a_row;
   const auto needed_of = [&](const TableFormats::One& format) {
     std::vector<bool> needed;
     for (const int column : format.columns) {
@@ -64,8 +70,8 @@ PartitionTask::PartitionTask(JobContext& job, const plan::Scan& scan, const Sour
   }
 }
 
-void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> until,
-                        const std::function<void(Piece)>& give) {
+bool PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> until,
+                        const std::function<void(Piece)>& give, const std::function<bool()>& enough) {
   eval_.now = {job_.now, 0};
   for (const Bytes& bytes : batches) {
     protocol::BatchIterator iterator(bytes);
@@ -82,19 +88,25 @@ void PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> un
                                std::to_string(partition_.value) +
                                ". If needed, please seek past the record to continue consumption.");
         }
-        memory_.push_back(reader->payload().owner());
-        decode(*batch, *reader, until);
-        // Views of legacy records live in their reader.
-        if (rows_ >= batch_rows || batch->is_legacy()) flush(give);
+        for (bool more = true; more;) {
+          memory_.push_back(reader->payload().owner());
+          more = decode(*batch, *reader, until);
+          // Views of legacy records live in their reader.
+          if (more || rows_ >= batch_rows || batch->is_legacy()) flush(give);
+          if (!more) break;
+          position_ = decoded_until_;
+          if (enough()) return false;
+        }
       }
       position_ = batch->next_offset();
       if (until && position_ > *until) position_ = *until;
     }
   }
   flush(give);
+  return true;
 }
 
-void PartitionTask::decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader,
+bool PartitionTask::decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader,
                            std::optional<Offset> until) {
   const TableFormats& formats = options_.formats;
   const auto builder_of = [&](int column) {
@@ -125,23 +137,27 @@ void PartitionTask::decode(const protocol::RecordBatch& batch, protocol::RecordR
     if (options_.upsert) kinds_.push_back(record.value ? RowKind::update_after : RowKind::delete_);
     records_of_rows_.push_back(record.value.value_or(std::string_view()));
     ++rows_;
+    if (is_full()) return true;
   }
+  return false;
 }
 
 void PartitionTask::count(const protocol::RecordView& record) {
   ++records_;
+  decoded_until_ = record.offset + 1;
   bytes_ += static_cast<int64_t>((record.value ? record.value->size() : 0) + (record.key ? record.key->size() : 0));
 }
 
 // Where rows are made of nothing but values: some records at a time, so that what was walked over is decoded while it
 // is near.
-void PartitionTask::decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
+bool PartitionTask::decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
                                   std::optional<Offset> until) {
+  const size_t at_once = std::min(records_at_once, most_rows_);
   bool more = true;
   while (more) {
     values_.clear();
     decoded_.clear();
-    while (values_.size() < records_at_once) {
+    while (values_.size() < at_once) {
       protocol::RecordView record;
       more = reader.read(record) && !(until && record.offset >= *until);
       if (!more) break;
@@ -157,7 +173,9 @@ void PartitionTask::decode_values(protocol::RecordReader& reader, std::span<Colu
     value_decoder_->decode_all(values_, columns, decoded_);
     for (const uint32_t place : decoded_) records_of_rows_.push_back(values_[place].value_or(std::string_view()));
     rows_ += decoded_.size();
+    if (is_full()) return more;
   }
+  return false;
 }
 
 bool PartitionTask::decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,11 @@ class PartitionTask {
     std::optional<int64_t> watermark;  // on-event: the partition's, after these rows
   };
 
-  // The records of `batches` from position() up to `until`; calls `give` with the rows in order. Throws JobFailure.
-  void run(std::span<const Bytes> batches, std::optional<Offset> until, const std::function<void(Piece)>& give);
+  // The records of `batches` from position() up to `until`; calls `give` with the rows in order. Where each record may
+  // become very many rows it looks at `enough` now and then: then it answers false, and goes on when it is given the
+  // same batches again. Throws JobFailure.
+  bool run(std::span<const Bytes> batches, std::optional<Offset> until, const std::function<void(Piece)>& give,
+           const std::function<bool()>& enough);
 
   const std::string& topic() const { return topic_; }
   PartitionId partition() const { return partition_; }
@@ -42,9 +46,11 @@ class PartitionTask {
   int64_t bytes() const { return bytes_; }
 
  private:
-  void decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader, std::optional<Offset> until);
-  void decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
+  // Both answer whether there are further records: they stop when there are most_rows_ rows.
+  bool decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader, std::optional<Offset> until);
+  bool decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
                      std::optional<Offset> until);
+  bool is_full() const { return rows_ >= most_rows_; }
   void count(const protocol::RecordView& record);
   bool decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values);
   void put_tombstone(RowTargets& values) const;
@@ -76,6 +82,8 @@ class PartitionTask {
   std::vector<std::string_view> records_of_rows_;
   std::vector<std::shared_ptr<const void>> memory_;
   size_t rows_ = 0;
+  size_t most_rows_ = std::numeric_limits<size_t>::max();  // less where one row becomes very many
+  Offset decoded_until_{0};
 
   Offset position_{0};
   int64_t watermark_ = min_watermark;

@@ -11,6 +11,8 @@ namespace millrace::processing {
 namespace {
 
 constexpr size_t events_of_a_turn = 8;
+constexpr int pieces_of_a_turn = 64;  // of what an operator emits in pieces
+constexpr size_t client_rows_of_a_turn = 16384;
 
 }  // namespace
 
@@ -98,6 +100,8 @@ Task<void> Job::work() {
   next_tick_ = now_ + tick_interval_;
   for (const auto& source : sources_)
     for (const auto& partition : source->partitions) partition->last_record = now_;
+  const auto is_busy = [](const auto& op) { return op->busy(); };
+  if (std::ranges::any_of(graph_->operators(), is_busy)) co_await work_off({});  // an epoch ended in between
   while (!sources_finished() && !stop_requested_) {
     if (has_constant_sources()) {
       set_now();
@@ -105,23 +109,23 @@ Task<void> Job::work() {
       co_await beside(std::move(give));
       hand_out();
       show({});
-      if (sources_finished()) break;
     }
-    Events events = co_await next_events();
-    co_await run_turn(std::move(events));
-    while (setup_.results && setup_.results->full() && !stop_requested_)
-      co_await setup_.results->wait_for_room(after(std::chrono::milliseconds(200)));
-    if (epoch_due()) co_await end_epoch(false);
+    Events events;
+    if (!sources_finished()) events = co_await next_events();
+    co_await work_off(std::move(events));
   }
   if (suspended_) co_return;
   if (stop_requested_ && drain_) {
     set_now();
+    draining_ = true;
     auto drain = [this] {
       for (const auto& source : sources_)
         for (size_t p = 0; p < std::max<size_t>(1, source->partitions.size()); ++p)
           source->output->advance(static_cast<int>(p), max_watermark);
     };
     co_await beside(std::move(drain));
+    co_await work_off({});
+    if (suspended_) co_return;
   }
   if (!stop_requested_ || keep_output_) co_await end_epoch(true);
 }
@@ -155,20 +159,36 @@ Task<Job::Events> Job::next_events() {
   co_return events;
 }
 
-Task<void> Job::run_turn(Events events) {
-  set_now();
-  if (now_ >= next_tick_) {
-    for (const auto& source : sources_)
-      for (const auto& partition : source->partitions) partition->expected = partition->outstanding > 0;
+// In one turn, unless so much comes of it that some of it has to go on its way first.
+Task<void> Job::work_off(Events events) {
+  size_t taken = 0;
+  for (bool done = false; !done;) {
+    set_now();
+    if (now_ >= next_tick_) {
+      for (const auto& source : sources_)
+        for (const auto& partition : source->partitions) partition->expected = partition->outstanding > 0;
+    }
+    auto some = [this, &events, &taken] { return turn(events, taken); };
+    done = co_await beside(std::move(some));
+    hand_out();
+    show(events);
+    while (setup_.results && setup_.results->full() && !stop_requested_)
+      co_await setup_.results->wait_for_room(after(std::chrono::milliseconds(200)));
+    if (stop_requested_ && !drain_) co_return;
+    if (!draining_ && epoch_due()) co_await end_epoch(false);
   }
-  auto all = [this, &events] { turn(events); };
-  co_await beside(std::move(all));
-  hand_out();
-  show(events);
 }
 
-void Job::turn(const Events& events) {
-  for (const std::unique_ptr<Fetched>& event : events) take(*event);
+// Answers whether all is done.
+bool Job::turn(const Events& events, size_t& taken) {
+  bool done = let_go_on();
+  while (done && taken < events.size()) {
+    done = take(*events[taken]);
+    if (!done) break;
+    ++taken;
+    done = let_go_on();
+  }
+  if (!done) return false;
   for (const auto& op : graph_->operators()) {
     if (const std::optional<int64_t> due = op->next_time(); due && *due <= context_.now) {
       op->on_time(context_.now);
@@ -176,6 +196,21 @@ void Job::turn(const Events& events) {
     }
   }
   if (now_ >= next_tick_) tick();
+  return let_go_on();
+}
+
+// Who has more to emit goes first; answers whether nobody has.
+bool Job::let_go_on() {
+  int pieces = 0;
+  for (const auto& op : graph_->operators()) {
+    for (; op->busy(); op->go_on(), dirty_ = true)
+      if (pieces++ == pieces_of_a_turn || made_enough()) return false;
+  }
+  return true;
+}
+
+bool Job::made_enough() const {
+  return !draining_ && (outbox_.bytes() >= outbox_limit || client_rows_.size() >= client_rows_of_a_turn);
 }
 
 // What others wait for goes to them from the shard.
@@ -186,28 +221,32 @@ void Job::hand_out() {
   printed_.clear();
 }
 
-void Job::take(const Fetched& fetched) {
+// Answers whether it has taken all of it.
+bool Job::take(const Fetched& fetched) {
   if (fetched.failure) throw *fetched.failure;
-  if (fetched.wake) return;
+  if (fetched.wake) return true;
   SourceRun& source = *sources_[fetched.source];
   Partition& partition = *source.partitions[fetched.partition];
   if (fetched.end) {
     finish_partition(source, fetched.partition);
-    return;
+    return true;
   }
-  if (fetched.result.batches.empty()) return;
+  if (fetched.result.batches.empty()) return true;
   const int input = static_cast<int>(fetched.partition);
   const int64_t before = partition.task->records();
   if (partition.idle) {
     partition.idle = false;
     source.output->set_idle(input, false);
   }
-  partition.task->run(fetched.result.batches, partition.stop, [&](PartitionTask::Piece piece) {
+  const auto give = [&](PartitionTask::Piece piece) {
     source.output->process(input, std::move(piece.rows));
     if (piece.watermark) source.output->advance(input, *piece.watermark);
-  });
+  };
+  const auto enough = [this] { return made_enough(); };
+  const bool all = partition.task->run(fetched.result.batches, partition.stop, give, enough);
   if (partition.task->records() > before) partition.last_record = now_;
   dirty_ = true;
+  return all;
 }
 
 void Job::finish_partition(SourceRun& source, size_t partition) {

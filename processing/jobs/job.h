@@ -112,13 +112,15 @@ class Job {
   Task<void> work();
   MonoTime next_wake() const;
   Task<Events> next_events();
-  Task<void> run_turn(Events events);
+  Task<void> work_off(Events events);
   bool has_constant_sources() const;
   bool sources_finished() const;
   void hand_out();
   // beside the shard
-  void turn(const Events& events);
-  void take(const Fetched& fetched);
+  bool turn(const Events& events, size_t& taken);
+  bool take(const Fetched& fetched);
+  bool let_go_on();
+  bool made_enough() const;
   void run_constant_sources();
   void tick();
   void finish_partition(SourceRun& source, size_t partition);
@@ -162,6 +164,7 @@ class Job {
   bool stop_requested_ = false;
   bool keep_output_ = true;
   bool drain_ = false;
+  bool draining_ = false;  // what comes now is one epoch, the last
   bool suspended_ = false;
   bool already_over_ = false;  // found so when restarted
   bool dirty_ = false;         // something happened since the last epoch

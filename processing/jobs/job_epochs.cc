@@ -7,7 +7,6 @@ namespace millrace::processing {
 
 namespace {
 
-constexpr int64_t outbox_limit = 8 << 20;  // an epoch ends when its output grows beyond this
 constexpr Millis least_epoch{100};
 constexpr int64_t checkpoint_rate = 20;  // megabytes of state a second, at most
 
@@ -28,7 +27,7 @@ bool Job::epoch_due() const {
     return setup_.stored && !done_marked_ && now() - last_epoch_ >= std::chrono::seconds(10);
   if (!setup_.stored && outbox_.empty()) return false;
   const auto since = now() - last_epoch_;
-  if (static_cast<int64_t>(outbox_.bytes()) >= outbox_limit) return true;
+  if (outbox_.bytes() >= outbox_limit) return true;
   // A large state is not written more often than the disk should have to bear; for rows that somebody waits for, more
   // often.
   const Millis by_size(static_cast<int64_t>(last_state_bytes_) / (checkpoint_rate * 1000));

@@ -11,6 +11,8 @@ namespace millrace::processing {
 
 inline constexpr const char* java_runtime = "java.lang.RuntimeException";
 
+inline constexpr size_t outbox_limit = 8 << 20;  // an epoch ends when its output grows beyond this
+
 // Kafka's, with or without keys that say which row is meant.
 inline bool is_kafka(const std::string& connector) { return connector == "kafka" || connector == "upsert-kafka"; }
 

@@ -7,7 +7,10 @@ namespace millrace::processing {
 
 namespace {
 
-constexpr size_t fetch_bytes = 256 << 10;
+// Many small pieces cost hops, large ones the cache; of many partitions the memory is bounded, too.
+constexpr size_t fetch_bytes = 512 << 10;
+constexpr size_t least_fetch_bytes = 128 << 10;
+constexpr size_t fetch_bytes_of_all = 64 << 20;
 
 }  // namespace
 
@@ -38,6 +41,8 @@ Task<void> Job::read_on(size_t source, size_t index) {
   Partition& partition = *sources_[source]->partitions[index];
   const std::string topic = partition.task->topic();
   const PartitionId id = partition.task->partition();
+  const size_t room =
+      std::clamp(fetch_bytes_of_all / sources_[source]->partitions.size(), least_fetch_bytes, fetch_bytes);
   while (!closing_) {
     auto fetched = std::make_unique<Fetched>();
     fetched->source = source;
@@ -48,7 +53,7 @@ Task<void> Job::read_on(size_t source, size_t index) {
       co_return;
     }
     const MonoTime deadline = after(std::chrono::milliseconds(500));
-    fetched->result = co_await reader_.scan(topic, id, partition.fetched, fetch_bytes, deadline);
+    fetched->result = co_await reader_.scan(topic, id, partition.fetched, room, deadline);
     if (closing_) co_return;
     switch (fetched->result.error) {
       case ErrorCode::none:

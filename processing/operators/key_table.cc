@@ -290,27 +290,49 @@ void KeyBytes::write(std::span<const Column> keys, std::span<const uint32_t> row
   }
 }
 
-size_t KeyTable::slot_of(std::string_view key, uint64_t hash) const {
+namespace {
+
+// Most keys are one number or two.
+[[gnu::always_inline]] inline bool same_key(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  if (a.size() < 8 || a.size() > 16) return std::memcmp(a.data(), b.data(), a.size()) == 0;
+  const auto word = [](const char* at) {
+    uint64_t bytes = 0;
+    std::memcpy(&bytes, at, 8);
+    return bytes;
+  };
+  const size_t last = a.size() - 8;
+  return ((word(a.data()) ^ word(b.data())) | (word(a.data() + last) ^ word(b.data() + last))) == 0;
+}
+
+}  // namespace
+
+[[gnu::always_inline]] inline size_t KeyTable::slot_of(std::string_view key, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
   size_t reusable = slots_.size();
   for (size_t at = hash & mask;; at = (at + 1) & mask) {
-    const uint32_t group = slots_[at];
-    if (group == empty) return reusable < slots_.size() ? reusable : at;
-    if (group == tombstone) {
-      if (reusable == slots_.size()) reusable = at;
-      continue;
-    }
-    if (hashes_[group] == hash && keys_[group] == key) return at;
+    const Slot slot = slots_[at];
+    if (slot.tag == tag_of(hash) && slot.group < tombstone && same_key(keys_[slot.group], key)) [[likely]]
+      return at;
+    if (slot.group == empty) return reusable < slots_.size() ? reusable : at;
+    if (slot.group == tombstone && reusable == slots_.size()) reusable = at;
   }
 }
 
 uint32_t KeyTable::find_or_add(std::string_view key, bool& added) { return find_or_add(key, hash_of(key), added); }
 
 void KeyTable::find_or_add(const KeyBytes& keys, std::span<const uint32_t> rows, std::span<uint32_t> groups) {
-  bool added = false;
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::string_view key = keys[i];
-    groups[rows[i]] = find_or_add(key, hash_of(key), added);
+    const uint64_t hash = hash_of(key);
+    if (!slots_.empty()) {
+      if (const Slot slot = slots_[slot_of(key, hash)]; slot.group < tombstone) [[likely]] {
+        groups[rows[i]] = slot.group;
+        continue;
+      }
+    }
+    bool added = false;
+    groups[rows[i]] = find_or_add(key, hash, added);
   }
 }
 
@@ -323,8 +345,8 @@ void KeyTable::find_or_add(const KeyTable& other, std::vector<uint32_t>& numbers
 uint32_t KeyTable::find_or_add(std::string_view key, uint64_t hash, bool& added) {
   if (used_ * 4 >= slots_.size() * 3) grow();
   const size_t at = slot_of(key, hash);
-  added = slots_[at] >= tombstone;
-  if (!added) return slots_[at];
+  added = slots_[at].group >= tombstone;
+  if (!added) return slots_[at].group;
   uint32_t group = 0;
   if (free_.empty()) {
     group = static_cast<uint32_t>(keys_.size());
@@ -336,43 +358,53 @@ uint32_t KeyTable::find_or_add(std::string_view key, uint64_t hash, bool& added)
   }
   keys_[group] = store(key);
   hashes_[group] = hash;
-  if (slots_[at] == empty) ++used_;
-  slots_[at] = group;
+  if (slots_[at].group == empty) ++used_;
+  slots_[at] = {tag_of(hash), group};
   return group;
 }
 
 int64_t KeyTable::find(std::string_view key) const {
   if (slots_.empty()) return -1;
-  const uint32_t group = slots_[slot_of(key, hash_of(key))];
+  const uint32_t group = slots_[slot_of(key, hash_of(key))].group;
   return group >= tombstone ? -1 : static_cast<int64_t>(group);
 }
 
 void KeyTable::remove(uint32_t group) {
-  slots_[slot_of(keys_[group], hashes_[group])] = tombstone;
+  slots_[slot_of(keys_[group], hashes_[group])].group = tombstone;
+  dead_bytes_ += room_of(keys_[group]);
   keys_[group] = {};
   free_.push_back(group);
+  if (dead_bytes_ >= large_chunk && dead_bytes_ * 2 > bytes_) pack();
+}
+
+// Copies the keys that are left; so many have gone since the last time that it costs each of those little.
+void KeyTable::pack() {
+  const std::vector<std::unique_ptr<char[]>> before = std::move(chunks_);
+  chunks_.clear();
+  chunk_left_ = bytes_ = dead_bytes_ = 0;
+  each([&](uint32_t group) { keys_[group] = store(keys_[group]); });
 }
 
 void KeyTable::grow() {
   size_t wanted = 16;
   while (wanted < (size() + 1) * 2) wanted *= 2;
-  slots_.assign(wanted, empty);
+  slots_.assign(wanted, {0, empty});
   used_ = 0;
   const size_t mask = wanted - 1;
   for (uint32_t group = 0; group < keys_.size(); ++group) {
     if (!holds(group)) continue;
     size_t at = hashes_[group] & mask;
-    while (slots_[at] != empty) at = (at + 1) & mask;
-    slots_[at] = group;
+    while (slots_[at].group != empty) at = (at + 1) & mask;
+    slots_[at] = {tag_of(hashes_[group]), group};
     ++used_;
   }
 }
 
 std::string_view KeyTable::store(std::string_view key) {
-  // An empty key still needs an address: a null one means that the number is free.
-  const size_t room = std::max<size_t>(key.size(), 1);
+  const size_t room = room_of(key);
   if (chunk_left_ < room) {
-    chunk_left_ = std::max<size_t>(room, chunks_.empty() ? 256 : 16384);
+    chunk_left_ = std::max(room, chunks_.empty() ? first_chunk : large_chunk);
+    bytes_ += chunk_left_;
     chunks_.push_back(std::make_unique<char[]>(chunk_left_));
     chunk_at_ = chunks_.back().get();
   }

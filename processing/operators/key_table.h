@@ -3,6 +3,7 @@
 //   key := column*     column := 0 | 1 value     text is preceded by its length
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -47,13 +48,14 @@ class KeyTable {
   void find_or_add(const KeyTable& other, std::vector<uint32_t>& numbers);
   // −1: unknown.
   int64_t find(std::string_view key) const;
-  // Numbers of removed keys are given again.
+  // Numbers of removed keys are given again. What key() has answered is no longer good.
   void remove(uint32_t group);
 
   size_t size() const { return keys_.size() - free_.size(); }
   size_t capacity() const { return keys_.size(); }  // one more than the largest number given
   bool holds(uint32_t group) const { return keys_[group].data() != nullptr; }
   std::string_view key(uint32_t group) const { return keys_[group]; }
+  size_t bytes() const { return bytes_; }  // of memory for keys: at most about twice what they need
   // f(group), by number.
   template <class F>
   void each(F f) const {
@@ -62,14 +64,26 @@ class KeyTable {
   }
 
  private:
+  // The upper half of the key's hash, of which the lower says where to look.
+  struct Slot {
+    uint32_t tag;
+    uint32_t group;
+  };
+  static uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
   uint32_t find_or_add(std::string_view key, uint64_t hash, bool& added);
   void grow();
+  void pack();
   size_t slot_of(std::string_view key, uint64_t hash) const;
   std::string_view store(std::string_view key);
 
+  static constexpr size_t first_chunk = 256;
+  static constexpr size_t large_chunk = 16384;
+  // An empty key still needs an address: a null one means that the number is free.
+  static size_t room_of(std::string_view key) { return std::max<size_t>(key.size(), 1); }
+
   static constexpr uint32_t empty = 0xffffffffu;
   static constexpr uint32_t tombstone = 0xfffffffeu;
-  std::vector<uint32_t> slots_;
+  std::vector<Slot> slots_;
   std::vector<std::string_view> keys_;
   std::vector<uint64_t> hashes_;
   std::vector<uint32_t> free_;
@@ -77,6 +91,8 @@ class KeyTable {
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_left_ = 0;
   char* chunk_at_ = nullptr;
+  size_t bytes_ = 0;       // of all chunks
+  size_t dead_bytes_ = 0;  // of removed keys
 };
 
 }  // namespace millrace::processing

@@ -47,6 +47,11 @@ class Operator {
   void advance(int input, int64_t watermark);
   void set_idle(int input, bool idle);
 
+  // A watermark can make far more complete than what came in, and an operator may then emit it in pieces: as long as it
+  // is busy the job lets it go on, and feeds nobody else.
+  virtual bool busy() const { return false; }
+  virtual void go_on() {}
+
   // When processing time matters next; the job calls on_time() then.
   virtual std::optional<int64_t> next_time() const { return std::nullopt; }
   virtual void on_time(int64_t /*now*/) {}

@@ -1,5 +1,8 @@
 #include "processing/operators/transform.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "processing/operators/row_order.h"
 #include "processing/windows/window_time.h"
 
@@ -158,6 +161,8 @@ class WindowTransform final : public Transform {
   explicit WindowTransform(const plan::WindowTvf& node)
       : spec_(node.window), assigner_(shape_of(node.window)), types_(types_of(node.schema)) {}
 
+  size_t rows_of_a_row() const override { return static_cast<size_t>(assigner_.windows_of_a_row()); }
+
   Batch apply(Batch batch, EvalContext& context) override {
     const WindowTime time(context.zone, spec_.local_time);
     const size_t before = batch.columns.size();
@@ -191,6 +196,23 @@ class WindowTransform final : public Transform {
 };
 
 }  // namespace
+
+void TransformOperator::on_batch(int, Batch batch) {
+  const size_t at_once = std::max<size_t>(1, Transform::piece_rows / transform_->rows_of_a_row());
+  if (batch.selected() <= at_once || transform_->rows_of_a_row() == 1)
+    return emit(transform_->apply(std::move(batch), eval_));
+  std::vector<uint32_t> rows;
+  const auto give = [&] {
+    Batch piece = batch;
+    piece.selection = std::exchange(rows, {});
+    emit(transform_->apply(std::move(piece), eval_));
+  };
+  batch.each([&](size_t row) {
+    rows.push_back(static_cast<uint32_t>(row));
+    if (rows.size() == at_once) give();
+  });
+  if (!rows.empty()) give();
+}
 
 std::unique_ptr<Transform> make_transform(const plan::Node& node) {
   switch (node.kind) {

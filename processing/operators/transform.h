@@ -14,6 +14,9 @@ class Transform {
  public:
   virtual ~Transform() = default;
   virtual Batch apply(Batch batch, EvalContext& context) = 0;
+  // How many rows one row may become; who gives many to one that makes very many of each gives them in pieces.
+  virtual size_t rows_of_a_row() const { return 1; }
+  static constexpr size_t piece_rows = 16384;
 };
 
 // Nullptr: the node has state, or waits for something.
@@ -26,7 +29,7 @@ class TransformOperator final : public Operator {
       : Operator(job, 1), transform_(std::move(transform)) {}
 
  protected:
-  void on_batch(int, Batch batch) override { emit(transform_->apply(std::move(batch), eval_)); }
+  void on_batch(int, Batch batch) override;
 
  private:
   std::unique_ptr<Transform> transform_;

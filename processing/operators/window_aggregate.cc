@@ -8,6 +8,9 @@ namespace millrace::processing {
 
 namespace {
 
+constexpr size_t groups_of_a_turn = 1 << 15;
+constexpr int few_windows = 1000;
+
 WindowShape shape_or_unit(const plan::WindowAggregate& node) {
   WindowShape shape = shape_of(node.window);
   if (shape.size <= 0) shape = {.kind = WindowKind::tumble, .size = 1};  // attached: never asked for slices
@@ -73,6 +76,7 @@ std::span<const WindowAggregate::Share> WindowAggregate::shares_of(const Batch& 
 }
 
 void WindowAggregate::on_batch(int, Batch batch) {
+  while (busy()) go_on();
   if (node_.window.proctime && !node_.attached) progress_ = std::max(progress_, job_.now);
   std::vector<Column> keys;
   for (const ExprPtr& key : node_.keys) keys.push_back(evaluate(*key, batch, eval_));
@@ -100,12 +104,27 @@ WindowSlice* WindowAggregate::place(int64_t slice_end) {
     return &slices_[slice_end];
   }
   if (fired(last_window_end(slice_end))) return nullptr;
-  int64_t next = slice_end;
-  while (fired(next)) next += assigner_.interval();
-  timers_.insert(next);
+  timers_.insert(next_window_end(slice_end));
   if (node_.window.kind == plan::WindowSpec::Kind::cumulate)
     return &cumulated_[assigner_.window_ending(slice_end).start];
   return &slices_[slice_end];
+}
+
+int64_t WindowAggregate::next_window_end(int64_t slice_end) const {
+  const int64_t step = assigner_.interval();
+  int64_t next = slice_end;
+  for (int i = 0; i < few_windows; ++i, next += step)
+    if (!fired(next)) return next;
+  int64_t from = 0;
+  int64_t to = (last_window_end(slice_end) - next) / step;
+  while (from < to) {
+    const int64_t middle = from + (to - from) / 2;
+    if (fired(next + middle * step))
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return next + from * step;
 }
 
 void WindowAggregate::add(WindowSlice& into, WindowSlice from) {
@@ -124,8 +143,18 @@ void WindowAggregate::merge(WindowSlice& into, const WindowSlice& from) const {
 }
 
 void WindowAggregate::on_watermark(int64_t watermark) {
-  if (!node_.window.proctime) fire_until(watermark);
-  emit_watermark(watermark);
+  if (node_.window.proctime) return emit_watermark(watermark);
+  while (busy()) go_on();
+  progress_ = std::max(progress_, watermark);
+  go_on();
+}
+
+// True of a state that was saved in between, too.
+bool WindowAggregate::busy() const { return !node_.window.proctime && !timers_.empty() && fired(*timers_.begin()); }
+
+void WindowAggregate::go_on() {
+  fire_some();
+  if (!busy()) emit_watermark(progress_);
 }
 
 std::optional<int64_t> WindowAggregate::next_time() const {
@@ -136,27 +165,30 @@ std::optional<int64_t> WindowAggregate::next_time() const {
 void WindowAggregate::on_time(int64_t now) {
   if (!node_.window.proctime) return;
   refresh();
-  fire_until(now);
+  progress_ = std::max(progress_, now);
+  fire_some();
 }
 
-void WindowAggregate::fire_until(int64_t progress) {
-  progress_ = std::max(progress_, progress);
-  while (!timers_.empty() && fired(*timers_.begin())) {
+void WindowAggregate::fire_some() {
+  for (size_t groups = 0; groups < groups_of_a_turn && !timers_.empty() && fired(*timers_.begin());) {
     const int64_t end = *timers_.begin();
     timers_.erase(timers_.begin());
-    fire(end);
+    groups += 1 + fire(end);
   }
 }
 
-void WindowAggregate::fire(int64_t window_end) {
+size_t WindowAggregate::fire(int64_t window_end) {
   const auto drop = [this](int64_t slice_end) { slices_.erase(slice_end); };
   switch (node_.attached ? plan::WindowSpec::Kind::tumble : node_.window.kind) {
     case plan::WindowSpec::Kind::hop: {
       const int64_t first = assigner_.first_slice_end(window_end);
       std::vector<WindowSlice*> parts;
-      for (int64_t end = first; end <= window_end; end += assigner_.interval())
-        if (const auto at = slices_.find(end); at != slices_.end()) parts.push_back(&at->second);
-      if (parts.empty()) return;
+      size_t groups = 0;
+      for (auto at = slices_.lower_bound(first); at != slices_.end() && at->first <= window_end; ++at) {
+        parts.push_back(&at->second);
+        groups += at->second.keys.size();
+      }
+      if (parts.empty()) return 0;
       if (parts.size() == 1) {
         emit_window(window_end, *parts.front());
       } else {
@@ -167,7 +199,7 @@ void WindowAggregate::fire(int64_t window_end) {
       }
       drop(first);
       timers_.insert(window_end + assigner_.interval());  // fires for nothing once the slices are gone
-      return;
+      return groups;
     }
     case plan::WindowSpec::Kind::cumulate: {
       const int64_t start = assigner_.window_ending(window_end).start;
@@ -176,19 +208,22 @@ void WindowAggregate::fire(int64_t window_end) {
         slices_.erase(at);
       }
       const auto whole = cumulated_.find(start);
-      if (whole == cumulated_.end()) return;
+      if (whole == cumulated_.end()) return 0;
+      const size_t groups = whole->second.keys.size();
       emit_window(window_end, whole->second);
       if (window_end + assigner_.interval() <= start + node_.window.size)
         timers_.insert(window_end + assigner_.interval());
       else
         cumulated_.erase(whole);
-      return;
+      return groups;
     }
     default: {
       const auto at = slices_.find(window_end);
-      if (at == slices_.end()) return;
+      if (at == slices_.end()) return 0;
+      const size_t groups = at->second.keys.size();
       emit_window(window_end, at->second);
       slices_.erase(at);
+      return groups;
     }
   }
 }

@@ -4,6 +4,9 @@
 // is put together from its slices once, when the watermark passes its end, and emitted. A row is late when all windows
 // that contain its slice have been emitted; it is dropped and counted. When only the earlier ones have, it still counts
 // in the later ones.
+//
+// A row of a long HOP with a short slide is in very many windows, and one watermark may complete them all: they are
+// emitted in pieces, and the watermark goes on behind the last of them.
 #pragma once
 
 #include <map>
@@ -28,6 +31,8 @@ class WindowAggregate final : public Operator {
  public:
   WindowAggregate(JobContext& job, const plan::WindowAggregate& node);
 
+  bool busy() const override;
+  void go_on() override;
   std::optional<int64_t> next_time() const override;
   void on_time(int64_t now) override;
   void save(std::string& out) const override;
@@ -51,8 +56,12 @@ class WindowAggregate final : public Operator {
   int64_t last_window_end(int64_t slice_end) const;
   void add(WindowSlice& into, WindowSlice from);
   void merge(WindowSlice& into, const WindowSlice& from) const;
-  void fire_until(int64_t progress);
-  void fire(int64_t window_end);
+  // The first window with the slice that has not been emitted; the last one has not.
+  int64_t next_window_end(int64_t slice_end) const;
+  // Emits windows that are complete, up to about as many rows as one turn should bear.
+  void fire_some();
+  // How many groups it has looked at.
+  size_t fire(int64_t window_end);
   void emit_window(int64_t window_end, const WindowSlice& slice);
 
   plan::WindowAggregate node_;

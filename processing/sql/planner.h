@@ -176,6 +176,8 @@ class Planner {
 void share(plan::Plan& plan);
 // Drops the columns nobody reads, down to the scans.
 void prune(plan::Plan& plan);
+// Refuses what would never come to an end.
+void check_limits(const plan::Plan& plan);
 
 // Helpers on typed expressions.
 bool same_expr(const TypedExpr& a, const TypedExpr& b);

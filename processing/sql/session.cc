@@ -24,6 +24,7 @@ Planned Session::State::execute(const QueryPtr& query) {
   result.job = planner().plan_query(*query);
   share(result.job);
   prune(result.job);
+  check_limits(result.job);
   return result;
 }
 
@@ -39,6 +40,7 @@ Planned Session::State::plan_inserts(const std::vector<std::shared_ptr<Insert>>&
   result.job.settings = settings;
   share(result.job);
   prune(result.job);
+  check_limits(result.job);
   return result;
 }
 

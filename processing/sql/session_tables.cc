@@ -138,6 +138,7 @@ Planned Session::State::execute(const CreateTable& create) {
   catalog.create(std::make_shared<CatalogTable>(std::move(table)), create.if_not_exists, "CreateTable");
   share(result.job);
   prune(result.job);
+  check_limits(result.job);
   return result;
 }
 

@@ -28,6 +28,11 @@ int64_t WindowAssigner::start_of(int64_t time, int64_t size) const {
   return difference(time, floor_mod(difference(time, shape_.offset), size));
 }
 
+int64_t WindowAssigner::windows_of_a_row(const WindowShape& shape) {
+  const bool many = shape.kind == WindowKind::hop || shape.kind == WindowKind::cumulate;
+  return many && shape.step > 0 ? shape.size / shape.step + (shape.size % shape.step != 0) : 1;
+}
+
 std::vector<Window> WindowAssigner::windows(int64_t time) const {
   std::vector<Window> found;
   switch (shape_.kind) {

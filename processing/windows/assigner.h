@@ -46,6 +46,9 @@ class WindowAssigner {
   // The distance between the ends of neighbouring slices.
   int64_t interval() const { return shape_.kind == WindowKind::tumble ? shape_.size : shape_.step; }
 
+  // How many windows a row falls into, at most.
+  int64_t windows_of_a_row() const { return windows_of_a_row(shape_); }
+  static int64_t windows_of_a_row(const WindowShape& shape);
   // All windows that contain `time`, in the order in which Flink emits a row for each. SESSION: the row's own.
   std::vector<Window> windows(int64_t time) const;
 

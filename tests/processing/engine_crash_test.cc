@@ -279,4 +279,20 @@ TEST_CASE("the state of every operator survives crashes") {
   }
 }
 
+TEST_CASE("windows that are emitted in pieces survive crashes between two of them") {
+  const std::string sink =
+      "item STRING, a BIGINT, b BIGINT) WITH ('connector'='kafka','topic'='totals','properties.bootstrap.servers'='x',"
+      "'format'='json')";
+  const std::string query =
+      "SELECT REPEAT(item, 300), SUM(CAST(price AS BIGINT)), UNIX_TIMESTAMP(CAST(window_end AS STRING)) FROM "
+      "TABLE(HOP(TABLE bids, DESCRIPTOR(ts), INTERVAL '0.005' SECOND(1, 3), INTERVAL '200' SECOND)) WHERE ts < "
+      "TIMESTAMP "
+      "'2024-03-01 12:00:06' GROUP BY item, window_start, window_end";
+  sim::for_each_seed(2, [&](uint64_t seed) {
+    const std::multiset<std::string> undisturbed = run_bounded(seed, sink, query, 0);
+    CHECK(undisturbed.size() >= 40'000);
+    CHECK(run_bounded(seed, sink, query, 6) == undisturbed);
+  });
+}
+
 }  // namespace millrace::processing

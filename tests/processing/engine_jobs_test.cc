@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "processing/engine.h"
 #include "tests/processing/memory_topics.h"
@@ -25,7 +27,7 @@ constexpr const char* insert =
     "GROUP BY item, window_start, window_end";
 
 std::string bid(const char* item, int price, int second) {
-  char text[128];
+  char text[512];
   std::snprintf(text, sizeof text, "{\"item\":\"%s\",\"price\":%d,\"ts\":\"2024-03-01 12:00:%02d\"}", item, price,
                 second);
   return text;
@@ -160,6 +162,65 @@ TEST_CASE("an epoch's output may be larger than a batch") {
     const std::vector<std::string> rows = values(topics);
     REQUIRE(rows.size() == 1'500);
     for (size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].ends_with(",\"total\":" + std::to_string(i) + "}"));
+  });
+}
+
+TEST_CASE("a watermark that completes very many windows at once makes several epochs, and each window once") {
+  with_engine([&](Engine& engine, MemoryTopics& topics) -> Task<void> {
+    const std::map<std::string, std::string> settings{{"table.exec.source.idle-timeout", "1 s"}};
+    auto session = engine.open_session(settings);
+    constexpr const char* sink =
+        "CREATE TABLE totals (item STRING, ends TIMESTAMP(3), n BIGINT) WITH ("
+        "'connector'='kafka','topic'='totals','properties.bootstrap.servers'='x','format'='json')";
+    for (const char* statement : {bids, sink}) co_await run(engine, session, statement);
+    const StatementResult job =
+        co_await run(engine, session,
+                     "INSERT INTO totals SELECT item, window_end, COUNT(*) FROM TABLE(HOP(TABLE bids, DESCRIPTOR(ts), "
+                     "INTERVAL '0.001' SECOND(1, 3), INTERVAL '40' SECOND)) GROUP BY item, window_start, window_end");
+    const std::string item(300, 'A');
+    topics.add("bids", 0, 1, std::nullopt, bid(item.c_str(), 1, 1));
+    co_await sleep_until(after(3s));
+    const int64_t before = engine.job(job.job_id)->epochs;
+    CHECK(values(topics).size() == 1);  // the first window that the row is in
+    topics.add("bids", 0, 1, std::nullopt, bid("B", 1, 59));
+    co_await sleep_until(after(5s));
+    CHECK(engine.job(job.job_id)->state == JobState::running);
+    CHECK(engine.job(job.job_id)->epochs >= before + 2);
+    const std::vector<std::string> rows = values(topics);
+    REQUIRE(rows.size() == 40'001);
+    CHECK(std::set<std::string>(rows.begin(), rows.end()).size() == rows.size());
+    const std::string first = R"({"item":")" + item + R"(","ends":"2024-03-01 12:00:01.001","n":1})";
+    const std::string last = R"({"item":")" + item + R"(","ends":"2024-03-01 12:00:41","n":1})";
+    CHECK(rows.front() == first);
+    CHECK(rows[39'999] == last);
+    CHECK(rows.back() == R"({"item":"B","ends":"2024-03-01 12:00:59.001","n":1})");
+  });
+}
+
+TEST_CASE("rows that each become very many are worked off in several epochs") {
+  with_engine([&](Engine& engine, MemoryTopics& topics) -> Task<void> {
+    const std::map<std::string, std::string> settings;
+    auto session = engine.open_session(settings);
+    for (const char* statement : {bids, totals}) co_await run(engine, session, statement);
+    const std::string item(300, 'A');
+    std::vector<std::string> records;
+    for (int second = 0; second < 5; ++second) records.push_back(bid(item.c_str(), second, second));
+    topics.add_batch("bids", 0, 1, records);
+    const StatementResult job =
+        co_await run(engine, session,
+                     "INSERT INTO totals SELECT item, price FROM TABLE(CUMULATE(TABLE bids, DESCRIPTOR(ts), "
+                     "INTERVAL '0.001' SECOND(1, 3), INTERVAL '20' SECOND))");
+    co_await sleep_until(after(5s));
+    CHECK(engine.job(job.job_id)->records_in == 5);
+    CHECK(engine.job(job.job_id)->epochs >= 4);
+    std::map<std::string, int> counts;
+    for (const std::string& row : values(topics)) ++counts[row.substr(item.size() + 11)];
+    const std::map<std::string, int> windows{{R"("total":0})", 20'000},
+                                             {R"("total":1})", 19'000},
+                                             {R"("total":2})", 18'000},
+                                             {R"("total":3})", 17'000},
+                                             {R"("total":4})", 16'000}};
+    CHECK(counts == windows);
   });
 }
 

@@ -23,6 +23,18 @@ void MemoryTopics::add(const std::string& topic, int partition, int64_t timestam
   log.end = log.end + 1;
 }
 
+void MemoryTopics::add_batch(const std::string& topic, int partition, int64_t timestamp,
+                             const std::vector<std::string>& values) {
+  Log& log = topics_.at(topic).at(static_cast<size_t>(partition));
+  protocol::BatchOptions options;
+  options.base_offset = log.end;
+  options.leader_epoch = LeaderEpoch(0);
+  protocol::BatchBuilder builder(options);
+  for (const std::string& value : values) builder.add(Timestamp(timestamp), std::nullopt, value, {});
+  log.batches.push_back(builder.build());
+  log.end = log.end + static_cast<int64_t>(values.size());
+}
+
 std::vector<MemoryTopics::Stored> MemoryTopics::records(const std::string& topic, int partition) const {
   std::vector<Stored> all;
   const Log& log = topics_.at(topic).at(static_cast<size_t>(partition));

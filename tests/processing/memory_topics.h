@@ -25,6 +25,8 @@ class MemoryTopics final : public TopicReader, public TopicWriter {
   void add_topic(const std::string& topic, int partitions);
   void add(const std::string& topic, int partition, int64_t timestamp, std::optional<std::string> key,
            std::optional<std::string> value, std::vector<protocol::Header> headers = {});
+  // Records without keys, in one batch.
+  void add_batch(const std::string& topic, int partition, int64_t timestamp, const std::vector<std::string>& values);
   bool has(const std::string& topic) const { return topics_.contains(topic); }
   std::vector<Stored> records(const std::string& topic, int partition) const;
   int64_t end(const std::string& topic, int partition) const {
