@@ -53,7 +53,7 @@ Task<bool> BatchScanner::more() {
   const size_t had = piece_.size();
   std::ranges::copy(piece_.span(), out.begin());
   const std::span<std::byte> rest_of_it = out.subspan(had);
-  const size_t read = co_await file_->read(position_ + static_cast<int64_t>(had), rest_of_it);
+  const size_t read = co_await file_->read(position_ + static_cast<int64_t>(had), rest_of_it, haste_);
   const size_t got = had + read;
   const std::span<const std::byte> view = out.first(got);
   if (got <= had) co_return false;

@@ -21,8 +21,9 @@ class BatchScanner {
  public:
   static constexpr size_t default_piece = 1 << 20;
 
-  BatchScanner(std::shared_ptr<File> file, int64_t from, int64_t to, size_t piece = default_piece)
-      : file_(std::move(file)), position_(from), to_(to), piece_size_(piece) {}
+  BatchScanner(std::shared_ptr<File> file, int64_t from, int64_t to, size_t piece = default_piece,
+               Haste haste = Haste::ordinary)
+      : file_(std::move(file)), position_(from), to_(to), piece_size_(piece), haste_(haste) {}
 
   // The next batch in memory.
   std::optional<protocol::RecordBatch> next();
@@ -39,6 +40,7 @@ class BatchScanner {
   int64_t batch_position_ = 0;
   int64_t to_;
   size_t piece_size_;
+  Haste haste_;
   Bytes piece_;  // what was read and not yet given
 };
 

@@ -21,6 +21,7 @@
 #include "protocol/bytes.h"
 #include "protocol/errors.h"
 #include "protocol/types.h"
+#include "runtime/disk.h"
 #include "runtime/event.h"
 #include "runtime/shard.h"
 
@@ -142,7 +143,7 @@ class Log {
   // Whole batches from the one that holds `from` on, below `limit`, at most `max_bytes`; with `at_least_one` the first
   // batch comes whole whatever its size. offset_out_of_range outside [start, end].
   virtual Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                bool aborted_transactions = false) = 0;
+                                bool aborted_transactions = false, Haste haste = Haste::ordinary) = 0;
   // The first record at or after `time`, below `limit`, with its own timestamp; −1/−1 when there is none.
   virtual Task<OffsetAndTimestamp> find_time(Timestamp time, Offset limit) = 0;
   virtual Task<OffsetAndTimestamp> find_max_timestamp(Offset limit) = 0;

@@ -47,7 +47,7 @@ class PartitionLog final : public Log, private JournaledLog {
   Offset first_segment() const override { return segments_.front()->base(); }
 
   Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                        bool aborted_transactions) override;
+                        bool aborted_transactions, Haste haste) override;
   // May leave in their file what is there.
   Task<ReadResult> read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
                                     bool aborted_transactions);
@@ -143,7 +143,7 @@ class PartitionLog final : public Log, private JournaledLog {
     Bytes unread;  // instead of batches
     bool empty() const { return batches.empty() && unread.empty(); }
   };
-  enum class Purpose : uint8_t { use, sending };
+  enum class Purpose : uint8_t { use, use_without_haste, sending };
   Task<ReadResult> read_for(Purpose purpose, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
                             bool aborted_transactions);
   Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one,

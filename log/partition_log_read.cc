@@ -112,7 +112,8 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
 
   for (bool again = true; again;) {
     again = false;
-    BatchScanner scanner(file, position, file_end, piece_size);
+    BatchScanner scanner(file, position, file_end, piece_size,
+                         purpose == Purpose::use_without_haste ? Haste::none : Haste::ordinary);
     bool more = true;
     bool done = false;
     bool first = true;
@@ -155,8 +156,9 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
 }
 
 Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                    bool aborted_transactions) {
-  return read_for(Purpose::use, from, max_bytes, limit, at_least_one, aborted_transactions);
+                                    bool aborted_transactions, Haste haste) {
+  const Purpose purpose = haste == Haste::none ? Purpose::use_without_haste : Purpose::use;
+  return read_for(purpose, from, max_bytes, limit, at_least_one, aborted_transactions);
 }
 
 Task<ReadResult> PartitionLog::read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
@@ -259,7 +261,7 @@ Task<std::optional<RecordBatch>> PartitionLog::first_batch(Offset from, Offset l
                                                            std::function<bool(const RecordBatch&)> wanted) {
   Offset next = std::max(from, start_);
   while (next < limit) {
-    const ReadResult part = co_await read(next, search_bytes, limit, true, false);
+    const ReadResult part = co_await read(next, search_bytes, limit, true, false, Haste::ordinary);
     if (part.error != ErrorCode::none || part.batches.empty()) break;
     for (const Bytes& bytes : part.batches) {
       const RecordBatch batch(bytes);

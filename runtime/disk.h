@@ -38,11 +38,15 @@ enum class OpenMode {
   write_new,  // read and write, emptied when it exists
 };
 
+// Whether somebody waits. Who has no haste does not make others on the shard wait while bytes are copied for it: that
+// happens beside the shards (shard.h).
+enum class Haste { ordinary, none };
+
 class File {
  public:
   virtual ~File() = default;
   // Reads up to out.size() bytes at `at`; fewer only at the end of the file.
-  virtual Task<size_t> read(int64_t at, std::span<std::byte> out) = 0;
+  virtual Task<size_t> read(int64_t at, std::span<std::byte> out, Haste haste = Haste::ordinary) = 0;
   // Writes all parts one after the other at `at`. The parts are kept until it is done.
   virtual Task<void> write(int64_t at, std::vector<Bytes> parts) = 0;
   virtual Task<void> sync() = 0;  // fdatasync

@@ -74,17 +74,28 @@ class RealFile final : public File, public UnreadSource {
     if (writable_) preallocation_.release(fd());
   }
 
-  Task<size_t> read(int64_t at, std::span<std::byte> out) override {
+  Task<size_t> read(int64_t at, std::span<std::byte> out, Haste haste) override {
     const UnderWay here(*this);
     size_t done = 0;
     while (done < out.size()) {
       const iovec rest{out.data() + done, out.size() - done};
       const int64_t from = at + static_cast<int64_t>(done);
-      ssize_t got = may_read_nowait_ ? uninterrupted([&] { return ::preadv2(fd(), &rest, 1, from, RWF_NOWAIT); }) : -1;
-      if (got < 0 && may_read_nowait_ && errno == EOPNOTSUPP) may_read_nowait_ = false;
+      ssize_t got = -1;
+      int error = 0;
+      if (may_read_nowait_) {
+        auto cached = [&] {
+          const ssize_t result = uninterrupted([&] { return ::preadv2(fd(), &rest, 1, from, RWF_NOWAIT); });
+          error = errno;
+          return result;
+        };
+        if (haste == Haste::ordinary)
+          got = cached();
+        else
+          got = co_await beside(std::move(cached));
+        if (got < 0 && error == EOPNOTSUPP) may_read_nowait_ = false;
+      }
       if (got < 0) {
-        if (may_read_nowait_ && errno != EAGAIN) fail("read", path_, errno);
-        int error = 0;
+        if (may_read_nowait_ && error != EAGAIN) fail("read", path_, error);
         auto blocking = [&] {
           const ssize_t result = uninterrupted([&] { return ::preadv(fd(), &rest, 1, from); });
           error = errno;

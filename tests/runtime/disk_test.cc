@@ -13,10 +13,10 @@ namespace {
 using test::in_each_world;
 using test::parts;
 
-Task<std::string> read_at(File& file, int64_t at, size_t bytes) {
+Task<std::string> read_at(File& file, int64_t at, size_t bytes, Haste haste = Haste::ordinary) {
   std::string text(bytes, '?');
   const std::span<std::byte> out = std::as_writable_bytes(std::span(text.data(), text.size()));
-  const size_t got = co_await file.read(at, out);
+  const size_t got = co_await file.read(at, out, haste);
   text.resize(got);
   co_return text;
 }
@@ -49,6 +49,19 @@ TEST_CASE("memory for whole blocks lies on a block and has all it was asked for,
     CHECK(reinterpret_cast<uintptr_t>(memory.span().data()) % block_bytes == 0);
     std::memset(memory.span().data(), 'x', memory.size());
   }
+}
+
+TEST_CASE("who has no haste reads the same bytes") {
+  in_each_world([](std::string directory) -> Task<void> {
+    std::unique_ptr<File> file = co_await disk().open(directory + "/a", OpenMode::write);
+    co_await file->write(0, parts(std::string(100'000, 'a') + std::string(100'000, 'b')));
+    const std::string all = co_await read_at(*file, 0, 300'000, Haste::none);
+    CHECK(all == std::string(100'000, 'a') + std::string(100'000, 'b'));
+    const std::string edge = co_await read_at(*file, 99'999, 2, Haste::none);
+    CHECK(edge == "ab");
+    const std::string beyond = co_await read_at(*file, 200'000, 10, Haste::none);
+    CHECK(beyond.empty());
+  });
 }
 
 TEST_CASE("a block file takes several writes at once, and they are read back whole") {

@@ -27,7 +27,7 @@ class SimFile final : public File, public UnreadSource {
       : open_(std::make_shared<Open>(disk, std::move(path), std::move(inode), writable)) {}
   ~SimFile() override { check(open_->under_way == 0 || open_->shard.dropping()); }
 
-  Task<size_t> read(int64_t at, std::span<std::byte> out) override { return read(open_, at, out); }
+  Task<size_t> read(int64_t at, std::span<std::byte> out, Haste) override { return read(open_, at, out); }
   // The dice say what is cached.
   Bytes unread(int64_t at, size_t size) override {
     const bool there = at + static_cast<int64_t>(size) <= static_cast<int64_t>(open_->inode->content.size());
