@@ -36,7 +36,8 @@ METHOD = """## How this is measured
 - **Latency** of the raw client counts from when a request was *due* on a fixed schedule, also when the broker (or the generator) was too late to take it then. The knee is what the same session reached at
   saturation, so that a share of it is a higher absolute load for the faster broker.
 - **Beside a job** `tools/bench/beside.py` compares the broker with itself: the same load alone and while an SQL job runs in the same process. There a ratio says how many times longer
-  an acknowledgement takes; 1 is what one wants, and below 1 is chance.
+  an acknowledgement takes; 1 is what one wants, and below 1 is chance. Rows of *a foreign process* have no job: another process of the same low rank takes what is left of
+  the broker's processor instead. That share of a delay is the machine's, whatever the broker does.
 - **Real clients** are librdkafka (through confluent-kafka, in two Python processes, whose own cost is in both columns) and Kafka's Java `kafka-producer-perf-test` and `kafka-consumer-perf-test`.
 - **What reading costs** at the tail of a load is what the broker uses with readers, less what it uses for the same load without any.
 - **What it does not show:** networks other than loopback, more than two processors, replication, TLS, runs of hours, power loss (that is tested elsewhere). The disk is virtual; what its flush
