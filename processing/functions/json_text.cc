@@ -25,10 +25,12 @@ void append_json_string(std::string& out, std::string_view text, bool as_bytes) 
     if (at == end) break;
     const auto c = static_cast<unsigned char>(*at);
     if (c >= 0xf0) {
-      const auto length = static_cast<size_t>(std::min<std::ptrdiff_t>(4, end - at));
-      if (as_bytes && length == 4) {
-        const uint32_t point = code_point(at, end) - 0x10000;
-        for (const uint32_t unit : {0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff)}) {
+      const bool followed = end - at >= 4 && std::all_of(at + 1, at + 4, is_continuation);
+      const uint32_t point = followed ? code_point(at, end) : 0;
+      const bool whole = point >= 0x10000 && point <= 0x10ffff;
+      const size_t length = whole ? 4 : 1;  // what is no character may be anything, a quote too
+      if (as_bytes && whole) {
+        for (const uint32_t unit : {0xd7c0 + (point >> 10), 0xdc00 + (point & 0x3ff)}) {
           out += "\\u";
           for (int shift = 12; shift >= 0; shift -= 4) out.push_back(hex[(unit >> shift) & 15]);
         }

@@ -120,6 +120,19 @@ TEST_CASE("text keeps its characters wherever one that JSON escapes stands") {
   }
 }
 
+TEST_CASE("a byte that begins no character does not hide a quote behind it") {
+  for (const bool as_bytes : {false, true}) {
+    for (const std::string_view stray : {"\xf0", "\xf5", "\xff", "\xf0\x9f", "\xf0\x9f\x98", "\xf8\x80\x80\x80"}) {
+      std::string out;
+      append_json_string(out, std::string(stray) + "\"x", as_bytes);
+      CHECK(out == "\"" + std::string(stray) + "\\\"x\"");
+    }
+  }
+  std::string pair;
+  append_json_string(pair, "\xf0\x9f\x98\x80", true);
+  CHECK(pair == "\"\\uD83D\\uDE00\"");
+}
+
 TEST_CASE("numbers of every length are written as they are") {
   const std::vector<Field> fields{{"n", DataType::bigint()}};
   std::vector<int64_t> numbers{0, std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
