@@ -59,15 +59,15 @@ class Load:
 def read_everything(broker, topic, partitions):
     consumer = Consumer({"bootstrap.servers": broker.address, "broker.address.family": "v4", "group.id": "check", "enable.partition.eof": False})
     found = collections.defaultdict(list)
-    for partition in range(partitions):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)
-        consumer.assign([TopicPartition(topic, partition, low)])
-        position = low
-        while position < high:
-            message = consumer.poll(30)
-            assert message is not None and message.error() is None, message and message.error()
-            found[message.value()].append((partition, message.offset()))
-            position = message.offset() + 1
+    ends = {partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), 30) for partition in range(partitions)}
+    left = {partition: high for partition, (low, high) in ends.items() if low < high}
+    consumer.assign([TopicPartition(topic, partition, ends[partition][0]) for partition in left])
+    while left:
+        message = consumer.poll(30)
+        assert message is not None and message.error() is None, message and message.error()
+        found[message.value()].append((message.partition(), message.offset()))
+        if message.offset() + 1 >= left.get(message.partition(), 0):
+            left.pop(message.partition(), None)
     consumer.close()
     return found
 

@@ -15,6 +15,7 @@ from conftest import Broker
 from test_kill import read_everything
 
 CUTS = 5
+RECORDS = 60_000  # from cut to cut
 IMAGE_BYTES = 512 << 20
 
 
@@ -91,9 +92,12 @@ class Load:
         if error is None:
             self.acknowledged.add(message.value())
 
-    def go_on(self, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def go_on(self, records):
+        """Until so many more are acknowledged; others are then under way."""
+        wanted = len(self.acknowledged) + records
+        end = time.monotonic() + 60
+        while len(self.acknowledged) < wanted:
+            assert time.monotonic() < end, f"{len(self.acknowledged)} records are acknowledged, not {wanted}"
             try:
                 self.producer.produce(self.topic, f"value {self.sent} {'x' * 500}".encode(), partition=self.sent % 16, on_delivery=self.delivered)
                 self.sent += 1
@@ -114,9 +118,8 @@ def test_what_was_acknowledged_survives_power_cuts(request, tmp_path):
         admin.create_topics([NewTopic("power", 16, 1)])["power"].result(30)
         load = Load(broker, "power")
         for cut in range(CUTS):
-            load.go_on(0.7)
+            load.go_on(RECORDS)
             acknowledged = set(load.acknowledged)
-            assert acknowledged, "nothing was acknowledged"
             copy = broker.cut_power()
             image = tmp_path / f"after-{cut}"
             shutil.move(copy, image)
