@@ -22,8 +22,8 @@ METHOD = """## How this is measured
 - **CPU first.** On a shared virtual machine wall time says little. *Broker CPU* is user and system time of the broker's process from `/proc`, over the measured
   seconds only. *With kernel threads* adds what all kernel threads used meanwhile (writing pages back, completing disk requests); they may also have finished work of the run before.
 - **Pages of a virtual machine.** Free pages of a virtual machine may have been given back to its host, and writing to the page cache then waits for the host, for either broker:
-  the same copy then costs several times as much. So every session begins with a page cache that is full of something else, as on a machine that
-  has been up for a while (`tools/bench/page_cache.py`). What names a commit before 94ea80d was measured without. A wide range in the last column can still be this.
+  the same copy then costs several times as much. So every measurement begins with a page cache that is full of something else, as on a machine that
+  has been up for a while (`tools/bench/page_cache.py`); before commit f874337 only every session did, or none. A wide range in the last column can still be this.
 - **Pairs.** Sessions run in the order Millrace, Kafka, Kafka, Millrace; each on a fresh directory of the same file system. A figure is the median of its sessions, a ratio the
   median of the pairs, with the lowest and highest pair behind it: two pairs, unless said otherwise. Ratios count in Millrace's favour: 8 means eight times less CPU, or eight times
   more throughput; below 1 Kafka is better.

@@ -90,9 +90,9 @@ def per_gigabyte(result, flow):
     }
 
 
-def produce(*arguments, producers=4, warm_up=None):
+def produce(*arguments, producers=4, warm_up_of_kafka=None):
     def measure(run):
-        result = run.rawgen(run.topic(), "--producers", producers, *arguments, warm_up=warm_up)
+        result = run.rawgen(run.topic(), "--producers", producers, *arguments, warm_up=warm_up_of_kafka if run.broker.kind == "kafka" else None)
         return moved(result, "produced")
     return measure
 
@@ -211,7 +211,7 @@ WORKLOADS = [
              produce("--keyed", "--batch", 4096, "--partitions", 64, "--batches", 4, "--in-flight", 2, "--distinct", 64, producers=50)),
     Workload("produce-64p", "produce", "100 B records, 16 KB batches over 64 partitions", produce(*OVER_64)),
     Workload("produce-1000p", "produce", "100 B records, 16 KB batches over 1,000 partitions",
-             produce("--partitions", 1000, "--batches", 50, warm_up=30)),  # Kafka makes a partition's index files with its first record
+             produce("--partitions", 1000, "--batches", 50, warm_up_of_kafka=30)),  # Kafka makes a partition's index files with its first record
     Workload("durable-100b", "durable", "100 B records, 16 KB batches, 4 partitions", produce(), "durable", FLUSHED),
     Workload("durable-1k", "durable", "1 KB records, 16 KB batches, 4 partitions", produce(*KILOBYTE), "durable", FLUSHED),
     Workload("durable-100b-1mb", "durable", "100 B records, 1 MB batches, 4 partitions", produce(*MEGABYTE), "durable", FLUSHED),
@@ -270,8 +270,8 @@ def session(kind, workloads, quick):
         if kind == "kafka" and durability == "durable" or not here:
             continue
         shared = [w for w in here if not w.own_broker]
-        page_cache.fill()
         if shared:
+            page_cache.fill()
             with brokers.Broker(kind, durability).start() as broker:
                 if any(w.warm for w in shared):
                     warm_up(Run(broker, quick))
@@ -284,6 +284,7 @@ def session(kind, workloads, quick):
 
 def variants(workload, broker, quick):
     for name, settings in (workload.variants if broker.kind == "kafka" else PLAIN).items():
+        page_cache.fill()
         if broker.process:
             brokers.wait_for_calm(broker)
         result = workload.measure(Run(broker, quick, settings))
