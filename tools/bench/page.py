@@ -23,7 +23,8 @@ METHOD = """## How this is measured
   seconds only. *With kernel threads* adds what all kernel threads used meanwhile (writing pages back, completing disk requests); they may also have finished work of the run before.
 - **Pages of a virtual machine.** Free pages of a virtual machine may have been given back to its host, and writing to the page cache then waits for the host, for either broker:
   the same copy then costs several times as much. So every measurement begins with a page cache that is full of something else, as on a machine that
-  has been up for a while (`tools/bench/page_cache.py`); before commit f874337 only every session did, or none. A wide range in the last column can still be this.
+  has been up for a while (`tools/bench/page_cache.py`). Sections of a commit before 87a3eff had it full
+  only when their session began, or not at all. A wide range in the last column can still be this.
 - **Pairs.** Sessions run in the order Millrace, Kafka, Kafka, Millrace; each on a fresh directory of the same file system. A figure is the median of its sessions, a ratio the
   median of the pairs, with the lowest and highest pair behind it: two pairs, unless said otherwise. Ratios count in Millrace's favour: 8 means eight times less CPU, or eight times
   more throughput; below 1 Kafka is better.
