@@ -110,7 +110,8 @@ Task<processing::ScanResult> TopicPorts::scan(std::string topic, PartitionId par
         co_return result;
       }
       if (from < result.end) {
-        log::ReadResult read = co_await found->log().read(from, max_bytes, result.end, true, false, Haste::none);
+        log::ReadResult read =
+            co_await found->log().read(from, max_bytes, result.end, true, false, log::ReadFor::later_use);
         result.error = read.error;
         result.batches = std::move(read.batches);
         co_return result;

@@ -21,7 +21,6 @@
 #include "protocol/bytes.h"
 #include "protocol/errors.h"
 #include "protocol/types.h"
-#include "runtime/disk.h"
 #include "runtime/event.h"
 #include "runtime/shard.h"
 
@@ -69,6 +68,11 @@ struct AbortedTransaction {
   ProducerId producer;
   Offset first;
 };
+
+// What batches are read for: somebody waits to look at them; nobody waits, so that others on the shard do not wait for
+// them either (Haste::none); or a connection sends them on. For that, what the page cache has may be left there, many
+// batches as one piece (runtime/unread.h), and nothing below the limit may ever be truncated.
+enum class ReadFor : uint8_t { use, later_use, sending };
 
 struct ReadResult {
   ErrorCode error = ErrorCode::none;
@@ -143,7 +147,7 @@ class Log {
   // Whole batches from the one that holds `from` on, below `limit`, at most `max_bytes`; with `at_least_one` the first
   // batch comes whole whatever its size. offset_out_of_range outside [start, end].
   virtual Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                bool aborted_transactions = false, Haste haste = Haste::ordinary) = 0;
+                                bool aborted_transactions = false, ReadFor purpose = ReadFor::use) = 0;
   // The first record at or after `time`, below `limit`, with its own timestamp; −1/−1 when there is none.
   virtual Task<OffsetAndTimestamp> find_time(Timestamp time, Offset limit) = 0;
   virtual Task<OffsetAndTimestamp> find_max_timestamp(Offset limit) = 0;

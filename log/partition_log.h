@@ -46,11 +46,8 @@ class PartitionLog final : public Log, private JournaledLog {
   int64_t size() const override;
   Offset first_segment() const override { return segments_.front()->base(); }
 
-  Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                        bool aborted_transactions, Haste haste) override;
-  // May leave in their file what is there.
-  Task<ReadResult> read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                    bool aborted_transactions);
+  Task<ReadResult> read(Offset from, size_t max_bytes, Offset limit, bool at_least_one, bool aborted_transactions,
+                        ReadFor purpose) override;
   Task<OffsetAndTimestamp> find_time(Timestamp time, Offset limit) override;
   Task<OffsetAndTimestamp> find_max_timestamp(Offset limit) override;
 
@@ -143,11 +140,8 @@ class PartitionLog final : public Log, private JournaledLog {
     Bytes unread;  // instead of batches
     bool empty() const { return batches.empty() && unread.empty(); }
   };
-  enum class Purpose : uint8_t { use, use_without_haste, sending };
-  Task<ReadResult> read_for(Purpose purpose, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                            bool aborted_transactions);
   Task<Piece> read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room, Offset limit, bool at_least_one,
-                           Purpose purpose);
+                           ReadFor purpose);
   Task<Piece> leave_unread(std::shared_ptr<File> file, int64_t position, OffsetIndex::Place end, Offset from,
                            Offset limit);
   bool read_tail(Offset from, size_t max_bytes, Offset limit, bool at_least_one, ReadResult& result) const;

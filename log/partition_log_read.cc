@@ -4,7 +4,6 @@
 
 #include "log/batch_scanner.h"
 #include "log/partition_log.h"
-#include "log/read_for_sending.h"
 #include "runtime/unread.h"
 
 namespace millrace::log {
@@ -85,7 +84,7 @@ Task<PartitionLog::Piece> PartitionLog::leave_unread(std::shared_ptr<File> file,
 }
 
 Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> segment, Offset from, size_t room,
-                                                     Offset limit, bool at_least_one, Purpose purpose) {
+                                                     Offset limit, bool at_least_one, ReadFor purpose) {
   Piece piece;
   if (segment->empty() || !segment->on_disk) co_return piece;  // the tail has all of it
   if (!segment->indexes_loaded) co_await segment->load_indexes(disk_, config_.index_interval_bytes);
@@ -101,7 +100,7 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
   const std::optional<OffsetIndex::Place> end =
       left_off ? segment->offsets.boundary(position, position + within) : std::nullopt;
   const int64_t up_to_end = end ? end->position - position : 0;
-  if (purpose == Purpose::sending && up_to_end <= within && up_to_end >= static_cast<int64_t>(smallest_unread)) {
+  if (purpose == ReadFor::sending && up_to_end <= within && up_to_end >= static_cast<int64_t>(smallest_unread)) {
     Piece left = co_await leave_unread(file, position, *end, from, limit);
     if (!left.empty()) co_return left;
   }
@@ -113,7 +112,7 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
   for (bool again = true; again;) {
     again = false;
     BatchScanner scanner(file, position, file_end, piece_size,
-                         purpose == Purpose::use_without_haste ? Haste::none : Haste::ordinary);
+                         purpose == ReadFor::later_use ? Haste::none : Haste::ordinary);
     bool more = true;
     bool done = false;
     bool first = true;
@@ -156,25 +155,7 @@ Task<PartitionLog::Piece> PartitionLog::read_segment(std::shared_ptr<Segment> se
 }
 
 Task<ReadResult> PartitionLog::read(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                    bool aborted_transactions, Haste haste) {
-  const Purpose purpose = haste == Haste::none ? Purpose::use_without_haste : Purpose::use;
-  return read_for(purpose, from, max_bytes, limit, at_least_one, aborted_transactions);
-}
-
-Task<ReadResult> PartitionLog::read_for_sending(Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                                bool aborted_transactions) {
-  return read_for(Purpose::sending, from, max_bytes, limit, at_least_one, aborted_transactions);
-}
-
-Task<ReadResult> read_for_sending(Log& log, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                  bool aborted_transactions) {
-  auto* const kept = dynamic_cast<PartitionLog*>(&log);
-  if (!kept) return log.read(from, max_bytes, limit, at_least_one, aborted_transactions);
-  return kept->read_for_sending(from, max_bytes, limit, at_least_one, aborted_transactions);
-}
-
-Task<ReadResult> PartitionLog::read_for(Purpose purpose, Offset from, size_t max_bytes, Offset limit, bool at_least_one,
-                                        bool aborted_transactions) {
+                                    bool aborted_transactions, ReadFor purpose) {
   ReadResult result;
   if (failed_ || closed_) {
     result.error = ErrorCode::kafka_storage_error;
@@ -261,7 +242,7 @@ Task<std::optional<RecordBatch>> PartitionLog::first_batch(Offset from, Offset l
                                                            std::function<bool(const RecordBatch&)> wanted) {
   Offset next = std::max(from, start_);
   while (next < limit) {
-    const ReadResult part = co_await read(next, search_bytes, limit, true, false, Haste::ordinary);
+    const ReadResult part = co_await read(next, search_bytes, limit, true, false, ReadFor::use);
     if (part.error != ErrorCode::none || part.batches.empty()) break;
     for (const Bytes& bytes : part.batches) {
       const RecordBatch batch(bytes);

@@ -8,7 +8,6 @@
 
 #include "broker/fetch_sessions.h"
 #include "broker/handlers/handlers.h"
-#include "log/read_for_sending.h"
 
 namespace millrace::broker {
 
@@ -76,7 +75,7 @@ Task<void> read_one(Broker& broker, Read& read, Limits& limits) {
   const size_t room = std::min(static_cast<size_t>(wanted.max_bytes), limits.left);
   if (wanted.offset >= limit || (room == 0 && limits.any)) co_return;
   log::ReadResult result =
-      co_await log::read_for_sending(partition->log(), wanted.offset, room, limit, !limits.any, limits.committed);
+      co_await partition->log().read(wanted.offset, room, limit, !limits.any, limits.committed, log::ReadFor::sending);
   if (result.error != ErrorCode::none) co_return fail(result.error);
   read.size = result.size;
   if (result.size > 0) limits.any = true;

@@ -233,6 +233,13 @@ std::string fault_after_crashes(uint64_t seed, sim::Crash kind,
   return fault;
 }
 
+// A log that only takes its seat.
+struct Nobody : JournaledLog {
+  void journaled(Offset) override {}
+  void journal_failed(const DiskError&) override {}
+  Task<bool> sync_segments() override { co_return true; }
+};
+
 }  // namespace
 
 TEST_CASE("what the journal made durable survives power cuts, and nothing that was cut or deleted comes back") {
@@ -304,11 +311,7 @@ TEST_CASE("a journal may be as large as one likes: its files stay as small as re
   world.run([&]() -> Task<void> {
     Journal journal("/data", int64_t{1} << 40);
     journal.begin();
-    struct Nobody : JournaledLog {
-      void journaled(Offset) override {}
-      void journal_failed(const DiskError&) override {}
-      Task<bool> sync_segments() override { co_return true; }
-    } nobody;
+    Nobody nobody;
     const std::shared_ptr<Journal::Seat> seat = journal.join(nobody, TopicId{1, 2}, PartitionId(0));
     const bool taken_at_once = seat->append(Offset(0), Offset(1), LeaderEpoch(0), batch_of({"a"}));
     CHECK_FALSE(taken_at_once);
@@ -336,11 +339,7 @@ TEST_CASE("a small journal has a few files, so that they take large batches, and
     world.run([&]() -> Task<void> {
       Journal journal("/data", journal_bytes);
       journal.begin();
-      struct Nobody : JournaledLog {
-        void journaled(Offset) override {}
-        void journal_failed(const DiskError&) override {}
-        Task<bool> sync_segments() override { co_return true; }
-      } nobody;
+      Nobody nobody;
       const std::shared_ptr<Journal::Seat> seat = journal.join(nobody, TopicId{1, 2}, PartitionId(0));
       seat->append(Offset(0), Offset(1), LeaderEpoch(0), batch_of({"a"}));  // makes the first file
       co_await sleep_until(after(30s));

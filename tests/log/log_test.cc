@@ -1,7 +1,6 @@
 // Appending, reading, rolling, closing.
 #include <algorithm>
 
-#include "log/read_for_sending.h"
 #include "tests/log/world.h"
 #include "tests/sim/file_part.h"
 
@@ -245,7 +244,7 @@ TEST_CASE(
       size_t next = 0;
       while (static_cast<int64_t>(next) < limit.value) {
         const Offset from(static_cast<int64_t>(next));
-        const ReadResult part = co_await read_for_sending(*log, from, 100'000, limit, true, true);
+        const ReadResult part = co_await log->read(from, 100'000, limit, true, true, ReadFor::sending);
         REQUIRE(part.error == ErrorCode::none);
         const std::string text = sent(part.batches, left_unread);
         CHECK(text.size() == part.size);
