@@ -5,7 +5,7 @@ import results
 ORDER = ["produce", "durable", "consume", "latency", "clients", "startup", "scale", "sql", "beside", "callgrind"]
 OTHER = {"sql": "Flink 2.3"}
 LESS_IS_BETTER = ("s/GB", "CPU-s", "ms", "µs", "us", "s", "MB", "KB", "bytes", "B", "instructions")
-REPRODUCE = {"scale": "tools/bench/scale --kafka", "sql": "tools/bench/sql.py", "beside": "tools/bench/beside.py"}
+REPRODUCE = {"scale": "tools/bench/scale", "sql": "tools/bench/sql.py", "beside": "tools/bench/beside.py"}
 SHARES = {"CPU-s/GB": "broker CPU", "MB/s": "throughput"}  # what is drawn as bars, by unit
 
 INTRODUCTION = """# Performance
