@@ -4,7 +4,6 @@
 
 #include "log/batch_scanner.h"
 #include "log/partition_log.h"
-#include "runtime/unread.h"
 
 namespace millrace::log {
 
@@ -74,7 +73,7 @@ Task<PartitionLog::Piece> PartitionLog::leave_unread(std::shared_ptr<File> file,
   const Offset last = next + protocol::load_big<int32_t>(memory.data() + 23);
   if (magic < 2 || last != end.last || next <= from || next > limit) co_return piece;
   const size_t size = static_cast<size_t>(end.position - position);
-  piece.unread = unread(*file, position, size);
+  piece.unread = file->unread(position, size);
   if (piece.unread.empty()) co_return piece;
   piece.size = size;
   piece.next = next;

@@ -47,6 +47,9 @@ class File {
   virtual ~File() = default;
   // Reads up to out.size() bytes at `at`; fewer only at the end of the file.
   virtual Task<size_t> read(int64_t at, std::span<std::byte> out, Haste haste = Haste::ordinary) = 0;
+  // These `size` bytes, left where they are until a connection sends them (unread.h). Nothing where that is not
+  // possible: beyond the end of the file, or where sending them would have to wait for the device.
+  virtual Bytes unread(int64_t at, size_t size) = 0;
   // Writes all parts one after the other at `at`. The parts are kept until it is done.
   virtual Task<void> write(int64_t at, std::vector<Bytes> parts) = 0;
   virtual Task<void> sync() = 0;  // fdatasync

@@ -1,6 +1,6 @@
 // Bytes that stay in their file until a connection sends them, so that nobody copies them in between.
 //
-//   Bytes part = unread(file, at, size);          a size, and nothing to look at
+//   Bytes part = file.unread(at, size);           a size, and nothing to look at
 //   connection.write({head, part});               takes them from the file, as it is then
 //
 // Only for what nobody will cut off or write again; removing the file does no harm. Should the file be too short by
@@ -13,23 +13,11 @@
 
 namespace millrace {
 
-class File;
-
 // Where such bytes are. Only the adapter that made it and its connections know more.
 class UnreadPart {
  public:
   virtual ~UnreadPart() = default;
 };
-
-// A File that can leave bytes where they are.
-class UnreadSource {
- public:
-  virtual ~UnreadSource() = default;
-  // Nothing where they cannot be sent later without waiting for the device.
-  virtual Bytes unread(int64_t at, size_t size) = 0;
-};
-
-Bytes unread(File& file, int64_t at, size_t size);
 
 Bytes unread_bytes(std::shared_ptr<const UnreadPart> part, size_t size);
 // Null when they are in memory.

@@ -60,7 +60,7 @@ void write_all(int fd, const std::string& path, int64_t at, const std::vector<By
   }
 }
 
-class RealFile final : public File, public UnreadSource {
+class RealFile final : public File {
  public:
   RealFile(std::string path, Descriptor descriptor, const struct stat& info, bool writable, BlockingPool& pool)
       : path_(std::move(path)),

@@ -70,7 +70,7 @@ Task<std::unique_ptr<File>> file_of(std::string path, std::string text) {
 // What a kernel cannot tell to be cached is never left unread; in the simulated world the dice decide.
 Bytes some_unread(File& file, int64_t at, size_t size) {
   Bytes part;
-  for (int i = 0; i < 100 && part.empty(); ++i) part = unread(file, at, size);
+  for (int i = 0; i < 100 && part.empty(); ++i) part = file.unread(at, size);
   return part;
 }
 
@@ -102,9 +102,9 @@ TEST_CASE("nothing is left unread that a file does not have") {
     const std::string text = numbers();
     std::unique_ptr<File> file = co_await file_of(directory + "/numbers", text);
     for (int i = 0; i < 20; ++i) {
-      CHECK(unread(*file, static_cast<int64_t>(text.size()) - 10, 11).empty());
-      CHECK(unread(*file, 1 << 30, 10).empty());
-      CHECK(unread(*file, 0, 0).empty());
+      CHECK(file->unread(static_cast<int64_t>(text.size()) - 10, 11).empty());
+      CHECK(file->unread(1 << 30, 10).empty());
+      CHECK(file->unread(0, 0).empty());
     }
   });
 }

@@ -21,7 +21,7 @@ DirectoryEntry describe(std::string name, const Inode& inode) {
 
 }  // namespace
 
-class SimFile final : public File, public UnreadSource {
+class SimFile final : public File {
  public:
   SimFile(SimDisk& disk, std::string path, std::shared_ptr<Inode> inode, bool writable)
       : open_(std::make_shared<Open>(disk, std::move(path), std::move(inode), writable)) {}
