@@ -7,6 +7,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,12 +51,14 @@ class Grammar {
   bool at_end() const { return peek().kind == TokenKind::end; }
   bool is_word(std::string_view upper, size_t ahead = 0) const;
   bool is_words(std::initializer_list<std::string_view> upper) const;
+  bool is_one_of(std::initializer_list<std::string_view> upper) const;
   bool is_symbol(std::string_view text, size_t ahead = 0) const;
   bool accept(std::string_view upper);
   bool accept_words(std::initializer_list<std::string_view> upper);
   bool accept_symbol(std::string_view text);
   void expect(std::string_view upper);
   void expect_words(std::initializer_list<std::string_view> upper);
+  std::string expect_one_of(std::initializer_list<std::string_view> upper);
   void expect_symbol(std::string_view text);
   [[noreturn]] void fail_here(bool name_allowed = false);
   [[noreturn]] void fail_at(size_t index, size_t count, bool name_allowed);
@@ -66,6 +69,7 @@ class Grammar {
   std::string simple_name(Pos* pos = nullptr);
   Name name();
   std::vector<std::string> name_list(std::vector<Pos>* positions = nullptr);
+  std::vector<std::string> names_in_parentheses(std::vector<Pos>* positions = nullptr);
   std::string string_literal();
   long long integer();
   Options property_list();
@@ -110,6 +114,7 @@ class Grammar {
 
   // Queries.
   QueryPtr query();
+  std::vector<CommonTable> common_tables();
   QueryPtr query_body(int min_precedence);
   QueryPtr query_term();
   QueryPtr select();
@@ -117,14 +122,18 @@ class Grammar {
   SelectItem select_item();
   TableRefPtr from_clause();
   TableRefPtr join_chain();
+  std::optional<JoinKind> join_kind();
   TableRefPtr table_primary();
   void table_suffixes(TableRefPtr& table);
   void table_alias(TableRef& table);
   NodePtr table_function();
+  void match_suffix(TableRefPtr& table);
   std::shared_ptr<MatchRecognize> match_recognize();
+  void after_match(MatchRecognize& match);
   PatternPtr pattern();
   PatternPtr pattern_sequence();
   PatternPtr pattern_factor();
+  PatternPtr quantified(PatternPtr term);
   std::vector<GroupItem> group_items();
   GroupItem group_item();
   WindowSpec window_spec();
@@ -133,6 +142,15 @@ class Grammar {
   NodePtr fetch_count();
 
   // Statements.
+  Statement any_statement();
+  Use use();
+  SetOption set_option();
+  ResetOption reset_option();
+  StopJob stop_job();
+  RefusedDml refused_dml();
+  OtherStatement module();
+  OtherStatement jar();
+  OtherStatement analyze();
   Statement create();
   CreateTable create_table(bool temporary, bool or_replace);
   void table_elements(TableDef& table);
@@ -145,6 +163,10 @@ class Grammar {
   Statement drop();
   Statement alter();
   AlterTable alter_table();
+  void alter_rename(AlterTable& alter);
+  void alter_options(AlterTable& alter);
+  void alter_schema(AlterTable& alter);
+  void alter_drop(AlterTable& alter);
   std::shared_ptr<Insert> insert();
   std::shared_ptr<StatementSet> statement_set();
   Statement explain();

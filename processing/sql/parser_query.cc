@@ -1,9 +1,9 @@
-// Queries: SELECT, VALUES, set operations, FROM with all its kinds of tables, MATCH_RECOGNIZE.
-#include <fmt/format.h>
-
-#include <algorithm>
-
+// Queries: SELECT, VALUES, set operations; what groups and windows say.
+//   query := [WITH …] body [ORDER BY …] [LIMIT n | OFFSET n | FETCH …]
+//   body  := term ((UNION | EXCEPT | INTERSECT) [ALL] term)*
+//   term  := SELECT … | VALUES … | TABLE name | '(' query ')'
 #include "processing/sql/grammar.h"
+#include "processing/sql/nodes.h"
 
 namespace millrace::processing::sql {
 
@@ -11,22 +11,7 @@ QueryPtr Grammar::query() {
   Nesting nesting(*this);
   Pos pos = peek().pos;
   std::vector<CommonTable> with;
-  if (accept("WITH")) {
-    accept("RECURSIVE");
-    do {
-      CommonTable table;
-      table.name = simple_name(&table.pos);
-      if (accept_symbol("(")) {
-        table.columns = name_list();
-        expect_symbol(")");
-      }
-      expect("AS");
-      expect_symbol("(");
-      table.query = query();
-      expect_symbol(")");
-      with.push_back(std::move(table));
-    } while (accept_symbol(","));
-  }
+  if (accept("WITH")) with = common_tables();
   QueryPtr result = query_body(0);
   bool ordered = is_word("ORDER") || is_word("LIMIT") || is_word("OFFSET") || is_word("FETCH");
   if (!with.empty() || (ordered && (!result->order_by.empty() || result->fetch || result->offset))) {
@@ -53,6 +38,22 @@ QueryPtr Grammar::query() {
   }
   result->pos = pos.to(previous());
   return result;
+}
+
+std::vector<CommonTable> Grammar::common_tables() {
+  std::vector<CommonTable> tables;
+  accept("RECURSIVE");
+  do {
+    CommonTable table;
+    table.name = simple_name(&table.pos);
+    if (is_symbol("(")) table.columns = names_in_parentheses();
+    expect("AS");
+    expect_symbol("(");
+    table.query = query();
+    expect_symbol(")");
+    tables.push_back(std::move(table));
+  } while (accept_symbol(","));
+  return tables;
 }
 
 NodePtr Grammar::fetch_count() {
@@ -104,10 +105,7 @@ QueryPtr Grammar::query_term() {
   if (accept("TABLE")) {  // TABLE t
     auto result = std::make_shared<Query>();
     result->pos = previous();
-    auto star = std::make_shared<Node>();
-    star->kind = NodeKind::star;
-    star->pos = previous();
-    result->select.items.push_back({star, {}, {}});
+    result->select.items.push_back({make_node(NodeKind::star, previous()), {}, {}});
     auto table = std::make_shared<TableRef>();
     table->name = name();
     table->pos = table->name.pos;
@@ -173,169 +171,13 @@ QueryPtr Grammar::select() {
 SelectItem Grammar::select_item() {
   SelectItem item;
   if (is_symbol("*")) {
-    item.expr = std::make_shared<Node>();
-    item.expr->kind = NodeKind::star;
-    item.expr->pos = next().pos;
+    item.expr = make_node(NodeKind::star, next().pos);
     return item;
   }
   item.expr = expression();
   if (item.expr->kind == NodeKind::star) return item;
-  if (accept("AS")) {
-    item.alias = simple_name(&item.alias_pos);
-  } else if (may_be_name()) {
-    item.alias = simple_name(&item.alias_pos);
-  }
+  if (accept("AS") || may_be_name()) item.alias = simple_name(&item.alias_pos);
   return item;
-}
-
-// Tables separated by commas are joined from left to right, more loosely than JOIN.
-TableRefPtr Grammar::from_clause() {
-  TableRefPtr left = join_chain();
-  for (int joins = 0; is_symbol(","); ++joins) {
-    if (joins > kDeepest) fail_too_deep();
-    Pos comma = next().pos;
-    auto join = std::make_shared<TableRef>();
-    join->kind = TableRef::Kind::join;
-    join->join = JoinKind::comma;
-    join->left = left;
-    join->right = join_chain();
-    join->join_pos = comma;
-    join->pos = left->pos.to(join->right->pos);
-    left = join;
-  }
-  return left;
-}
-
-TableRefPtr Grammar::join_chain() {
-  TableRefPtr left = table_primary();
-  for (int joins = 0;; ++joins) {
-    if (joins > kDeepest) fail_too_deep();
-    size_t begin = at_;
-    Pos join_pos = peek().pos;
-    bool natural = accept("NATURAL");
-    JoinKind kind = JoinKind::inner;
-    bool is_join = true;
-    if (accept_words({"CROSS", "JOIN"})) {
-      kind = JoinKind::cross;
-    } else if (accept("JOIN") || accept_words({"INNER", "JOIN"})) {
-      kind = JoinKind::inner;
-    } else if (is_word("LEFT") || is_word("RIGHT") || is_word("FULL")) {
-      std::string side = next().upper;
-      kind = side == "LEFT" ? JoinKind::left : side == "RIGHT" ? JoinKind::right : JoinKind::full;
-      accept("OUTER");
-      expect("JOIN");
-    } else {
-      is_join = false;
-    }
-    if (!is_join) {
-      if (natural) fail_here();
-      at_ = begin;
-      return left;
-    }
-    auto join = std::make_shared<TableRef>();
-    join->kind = TableRef::Kind::join;
-    join->join = kind;
-    join->natural = natural;
-    join->left = left;
-    join->right = table_primary();
-    join->join_pos = join_pos;
-    if (accept("ON")) {
-      join->condition = expression();
-    } else if (accept("USING")) {
-      expect_symbol("(");
-      join->using_columns = name_list();
-      expect_symbol(")");
-    }
-    join->pos = left->pos.to(previous());
-    left = join;
-  }
-}
-
-TableRefPtr Grammar::table_primary() {
-  Nesting nesting(*this);
-  auto table = std::make_shared<TableRef>();
-  table->pos = peek().pos;
-  bool lateral = accept("LATERAL");
-  if (is_symbol("(") && starts_query()) {
-    table->kind = TableRef::Kind::query;
-    table->lateral = lateral;
-    expect_symbol("(");
-    table->query = query();
-    expect_symbol(")");
-  } else if (accept_symbol("(")) {
-    table = from_clause();
-    expect_symbol(")");
-  } else if (accept("UNNEST")) {
-    table->kind = TableRef::Kind::unnest;
-    expect_symbol("(");
-    table->array = expression();
-    expect_symbol(")");
-    if (accept("WITH")) {
-      expect("ORDINALITY");
-      table->with_ordinality = true;
-    }
-  } else if (accept("TABLE")) {
-    table->kind = TableRef::Kind::function;
-    table->lateral = lateral;
-    expect_symbol("(");
-    table->function = table_function();
-    expect_symbol(")");
-  } else if (is_word("VALUES")) {
-    fail_here();
-  } else if (is_name() && is_symbol("(", 1)) {  // a function without TABLE(…)
-    table->kind = TableRef::Kind::function;
-    table->function = table_function();
-  } else {
-    table->name = name();
-    table->pos = table->name.pos;
-    if (peek().kind == TokenKind::hint) table->hints = option_hints();
-    if (accept_words({"FOR", "SYSTEM_TIME"})) {
-      expect_words({"AS", "OF"});
-      table->as_of = expression(7);
-    }
-  }
-  if (table->kind != TableRef::Kind::join) table->pos = table->pos.to(previous());
-  table_suffixes(table);
-  return table;
-}
-
-NodePtr Grammar::table_function() {
-  if (!is_name() && !(peek().kind == TokenKind::word && is_symbol("(", 1))) fail_here(true);
-  return function_call();
-}
-
-void Grammar::table_alias(TableRef& table) {
-  bool named = accept("AS");
-  if (!named && !may_be_name()) return;
-  table.alias = simple_name(&table.alias_pos);
-  if (accept_symbol("(")) {
-    std::vector<Pos> positions;
-    table.alias_columns = name_list(&positions);
-    table.alias_columns_pos = positions.front().to(positions.back());
-    expect_symbol(")");
-  }
-}
-
-void Grammar::table_suffixes(TableRefPtr& table) {
-  if (is_word("MATCH_RECOGNIZE")) {
-    auto match = std::make_shared<TableRef>();
-    match->kind = TableRef::Kind::match;
-    match->left = table;
-    match->match = match_recognize();
-    match->pos = table->pos.to(previous());
-    table = match;
-  }
-  table_alias(*table);
-  // An alias may stand between the table and MATCH_RECOGNIZE.
-  if (is_word("MATCH_RECOGNIZE") && table->kind != TableRef::Kind::match) {
-    auto match = std::make_shared<TableRef>();
-    match->kind = TableRef::Kind::match;
-    match->left = table;
-    match->match = match_recognize();
-    match->pos = table->pos.to(previous());
-    table = match;
-    table_alias(*table);
-  }
 }
 
 std::vector<GroupItem> Grammar::group_items() {
@@ -433,147 +275,6 @@ void Grammar::frame_bound(WindowFrame::Bound& bound, NodePtr& offset, bool upper
       bound = Bound::following;
     }
   }
-}
-
-std::shared_ptr<MatchRecognize> Grammar::match_recognize() {
-  using Skip = MatchRecognize::Skip;
-  auto match = std::make_shared<MatchRecognize>();
-  expect("MATCH_RECOGNIZE");
-  expect_symbol("(");
-  if (accept_words({"PARTITION", "BY"})) match->partition_by = expression_list();
-  if (accept_words({"ORDER", "BY"})) match->order_by = order_items();
-  if (accept("MEASURES")) {
-    do {
-      SelectItem measure;
-      if (is_word("FINAL") || is_word("RUNNING")) {
-        if (!is_symbol("(", 1) && !is_symbol(".", 1)) next();
-      }
-      measure.expr = expression();
-      expect("AS");
-      measure.alias = simple_name(&measure.alias_pos);
-      match->measures.push_back(std::move(measure));
-    } while (accept_symbol(","));
-  }
-  if (accept("ONE")) {
-    expect_words({"ROW", "PER", "MATCH"});
-  } else if (accept("ALL")) {
-    expect_words({"ROWS", "PER", "MATCH"});
-    match->all_rows = true;
-  }
-  if (accept("AFTER")) {
-    expect_words({"MATCH", "SKIP"});
-    if (accept("PAST")) {
-      expect_words({"LAST", "ROW"});
-    } else {
-      expect("TO");
-      if (accept_words({"NEXT", "ROW"})) {
-        match->skip = Skip::to_next_row;
-      } else if (accept("FIRST")) {
-        match->skip = Skip::to_first;
-        match->skip_variable = simple_name();
-      } else {
-        accept("LAST");
-        match->skip = Skip::to_last;
-        match->skip_variable = simple_name();
-      }
-    }
-  }
-  expect("PATTERN");
-  expect_symbol("(");
-  match->strict_start = accept_symbol("^");
-  match->pattern = pattern();
-  match->strict_end = accept_symbol("$");
-  expect_symbol(")");
-  if (accept("WITHIN")) match->within = expression();
-  if (accept("SUBSET")) {
-    do {
-      simple_name();
-      expect_symbol("=");
-      expect_symbol("(");
-      name_list();
-      expect_symbol(")");
-    } while (accept_symbol(","));
-  }
-  expect("DEFINE");
-  do {
-    std::string variable = simple_name();
-    expect("AS");
-    match->define.emplace_back(std::move(variable), expression());
-  } while (accept_symbol(","));
-  expect_symbol(")");
-  return match;
-}
-
-PatternPtr Grammar::pattern() {
-  Nesting nesting(*this);
-  PatternPtr first = pattern_sequence();
-  if (!is_symbol("|")) return first;
-  auto alternation = std::make_shared<PatternTerm>();
-  alternation->kind = PatternTerm::Kind::alternation;
-  alternation->terms.push_back(first);
-  while (accept_symbol("|")) alternation->terms.push_back(pattern_sequence());
-  return alternation;
-}
-
-PatternPtr Grammar::pattern_sequence() {
-  auto sequence = std::make_shared<PatternTerm>();
-  sequence->kind = PatternTerm::Kind::sequence;
-  while (is_name() || is_symbol("(") || is_symbol("{") || is_word("PERMUTE"))
-    sequence->terms.push_back(pattern_factor());
-  if (sequence->terms.empty()) fail_here(true);
-  return sequence->terms.size() == 1 ? sequence->terms.front() : sequence;
-}
-
-PatternPtr Grammar::pattern_factor() {
-  auto term = std::make_shared<PatternTerm>();
-  if (accept_symbol("(")) {
-    term = pattern();
-    expect_symbol(")");
-  } else if (accept_symbol("{")) {
-    expect_symbol("-");
-    term->kind = PatternTerm::Kind::exclude;
-    term->terms.push_back(pattern());
-    expect_symbol("-");
-    expect_symbol("}");
-  } else if (accept("PERMUTE")) {
-    term->kind = PatternTerm::Kind::permute;
-    expect_symbol("(");
-    do {
-      term->terms.push_back(pattern());
-    } while (accept_symbol(","));
-    expect_symbol(")");
-  } else {
-    term->variable = simple_name();
-  }
-  int min = 1;
-  int max = 1;
-  if (accept_symbol("*")) {
-    min = 0;
-    max = -1;
-  } else if (accept_symbol("+")) {
-    max = -1;
-  } else if (accept_symbol("?")) {
-    min = 0;
-  } else if (is_symbol("{") && !is_symbol("-", 1)) {
-    next();
-    if (accept_symbol(",")) {
-      min = 0;
-      max = static_cast<int>(integer());
-    } else {
-      min = max = static_cast<int>(integer());
-      if (accept_symbol(",")) max = is_symbol("}") ? -1 : static_cast<int>(integer());
-    }
-    expect_symbol("}");
-  } else {
-    return term;
-  }
-  auto quantified = std::make_shared<PatternTerm>();
-  quantified->kind = PatternTerm::Kind::quantified;
-  quantified->terms.push_back(term);
-  quantified->min = min;
-  quantified->max = max;
-  quantified->reluctant = accept_symbol("?");
-  return quantified;
 }
 
 }  // namespace millrace::processing::sql
