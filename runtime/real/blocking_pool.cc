@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "runtime/real/system_call.h"
+
 namespace millrace::real {
 
 namespace {
@@ -22,22 +24,22 @@ constexpr size_t least_stack_bytes = 64 << 10;
 int processors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 void BlockingPool::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
+  const std::lock_guard lock(starting_);
+  for (size_t thread = 0; thread < threads_.size(); ++thread) sem_post(&wanted_);
   for (const pthread_t thread : threads_) pthread_join(thread, nullptr);
   threads_.clear();
 }
 
 void BlockingPool::submit(std::move_only_function<void()> work) {
-  const std::lock_guard lock(mutex_);
-  queue_.push_back(std::move(work));
-  if (idle_ >= static_cast<int>(queue_.size()) || static_cast<int>(threads_.size()) == most_threads_) {
-    changed_.notify_one();
-    return;
-  }
+  const int waiting = waiting_.fetch_add(1) + 1;
+  submitted_.put(std::move(work));
+  if (idle_.load() < waiting) start_thread();
+  sem_post(&wanted_);
+}
+
+void BlockingPool::start_thread() {
+  const std::lock_guard lock(starting_);
+  if (static_cast<int>(threads_.size()) == most_threads_) return;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, std::max(stack_bytes_, least_stack_bytes));
@@ -69,21 +71,26 @@ void* BlockingPool::thread_main(void* argument) {
 }
 
 void BlockingPool::work_until_stopped() {
-  std::unique_lock lock(mutex_);
   for (;;) {
-    while (queue_.empty() && !stopping_) {
-      ++idle_;
-      changed_.wait(lock);
-      --idle_;
-    }
-    if (queue_.empty()) return;
-    std::move_only_function<void()> work = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
+    ++idle_;
+    uninterrupted([this] { return sem_wait(&wanted_); });
+    --idle_;
+    Postings::Work work = next();
+    if (!work) return;
+    --waiting_;
     work();
-    work = nullptr;
-    lock.lock();
   }
+}
+
+Postings::Work BlockingPool::next() {
+  const std::lock_guard lock(taking_);
+  if (queue_.empty()) {
+    for (Postings::Work& work : submitted_.take()) queue_.push_back(std::move(work));
+  }
+  if (queue_.empty()) return {};
+  Postings::Work first = std::move(queue_.front());
+  queue_.pop_front();
+  return first;
 }
 
 }  // namespace millrace::real

@@ -1,19 +1,28 @@
 // The loop of a real shard.
 //
-// Work posted by the shard itself needs no lock; work from other threads goes through one. Each queue wakes the loop at
-// most once until it is drained, and is drained in batches. A few batches run one after the other, since what one wakes
-// is mostly the next step of the same thing; then sockets and timers get their turn.
+// Only the thread of the shard ever touches the loop, which therefore locks nothing; other threads leave their work in
+// the postings and ring an eventfd. Each queue wakes the loop at most once until it is drained, and is drained in
+// batches. A few batches run one after the other, since what one wakes is mostly the next step of the same thing; then
+// sockets and timers get their turn.
 #include "runtime/real/shard.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <chrono>
-#include <mutex>
+#include <system_error>
 #include <vector>
 
 #include "runtime/real/adapters.h"
+#include "runtime/real/postings.h"
 #include "runtime/real/process.h"
 #include "runtime/timer_queue.h"
 
@@ -23,7 +32,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-using WorkQueue = std::vector<std::move_only_function<void()>>;
+using WorkQueue = std::vector<Postings::Work>;
 constexpr int batches_per_turn = 4;
 using LoopTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                              asio::io_context::executor_type>;
@@ -74,7 +83,7 @@ class RealClock final : public Clock {
 struct RealShard::State {
   const int id;
   Process& process;
-  asio::io_context loop{1};
+  asio::io_context loop{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};
   asio::executor_work_guard<asio::io_context::executor_type> open{loop.get_executor()};
   RealClock clock{loop};
   std::unique_ptr<Disk> disk;
@@ -85,10 +94,16 @@ struct RealShard::State {
   WorkQueue running;
   bool drain_posted = false;
 
-  std::mutex mutex;
-  WorkQueue remote;
+  Postings postings;
+  asio::posix::stream_descriptor bell{loop};  // an eventfd
+  std::array<std::byte, 8> rings{};
 
-  State(int id_, Process& process_) : id(id_), process(process_) {}
+  State(int id_, Process& process_) : id(id_), process(process_) {
+    const int event = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (event < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    bell.assign(event);
+    listen();
+  }
 
   void post_local(std::move_only_function<void()> work) {
     local.push_back(std::move(work));
@@ -113,23 +128,19 @@ struct RealShard::State {
     }
   }
   void post_remote(std::move_only_function<void()> work) {
-    bool first = false;
-    {
-      const std::lock_guard lock(mutex);
-      first = remote.empty();
-      remote.push_back(std::move(work));
-    }
-    if (first) {
-      asio::post(loop, [this] { drain_remote(); });
-    }
+    if (!postings.put(std::move(work))) return;
+    const uint64_t once = 1;
+    // It cannot fail: the count would have to be full.
+    const ssize_t wrote = ::write(bell.native_handle(), &once, sizeof once);
+    check(wrote == sizeof once);
   }
-  void drain_remote() {
-    WorkQueue arrived;
-    {
-      const std::lock_guard lock(mutex);
-      arrived.swap(remote);
-    }
-    for (std::move_only_function<void()>& work : arrived) post_local(std::move(work));
+  // The bell is silent again before the postings are taken: what comes later rings it again.
+  void listen() {
+    bell.async_read_some(asio::buffer(rings), [this](const boost::system::error_code& error, size_t) {
+      if (error) return;
+      for (Postings::Work& work : postings.take()) post_local(std::move(work));
+      listen();
+    });
   }
 };
 
@@ -152,7 +163,9 @@ void RealShard::run() {
   this_thread = nullptr;
 }
 
-void RealShard::stop() { state_->loop.stop(); }
+void RealShard::stop() {
+  post([this] { state_->loop.stop(); });
+}
 
 int RealShard::id() const { return state_->id; }
 

@@ -42,11 +42,9 @@ void SpareShare::ended(Lane lane, MonoTime asked, MonoTime now, std::chrono::nan
 
 void SpareThreads::submit(std::move_only_function<void()> work) {
   const MonoTime asked = wall_time();
-  SpareShare::Lane lane{};
-  {
-    const std::lock_guard lock(mutex_);
-    lane = share_.choose(asked);
-  }
+  SpareShare::Lane lane = SpareShare::Lane::idle;
+  // Whoever holds it may have lost its processor to us.
+  if (const std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock()) lane = share_.choose(asked);
   auto accounted = [this, lane, asked, work = std::move(work)]() mutable {
     const MonoTime began = wall_time();
     const std::chrono::nanoseconds before = used_by_this_thread();

@@ -8,10 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <semaphore>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "runtime/gate.h"
 #include "runtime/real/spare_threads.h"
@@ -96,6 +99,60 @@ TEST_CASE("a world gives what its main returns or throws") {
     throw std::runtime_error("no main");
   };
   CHECK_THROWS_WITH(other.run(fail), "no main");
+}
+
+TEST_CASE("what several threads post arrives complete, and in the order of each of them") {
+  constexpr int threads = 4;
+  constexpr int each = 10'000;
+  real::World world;
+  const auto main = [&](real::World&) -> Task<int> {
+    std::vector<int> next(threads);
+    int out_of_order = 0;
+    int arrived = 0;
+    Event all_arrived;
+    const auto arrive = [&](int thread, int number) {
+      if (next[static_cast<size_t>(thread)]++ != number) ++out_of_order;
+      if (++arrived == threads * each) all_arrived.notify();
+    };
+    Shard& home = Shard::current();
+    std::vector<std::jthread> posting;
+    for (int thread = 0; thread < threads; ++thread) {
+      posting.emplace_back([&, thread] {
+        for (int number = 0; number < each; ++number) home.post([&arrive, thread, number] { arrive(thread, number); });
+      });
+    }
+    while (arrived < threads * each) co_await all_arrived.wait();
+    CHECK(out_of_order == 0);
+    co_return 0;
+  };
+  CHECK(world.run(main) == 0);
+}
+
+TEST_CASE("threads that are busy do not keep others waiting: as many start as there may be, and no more") {
+  constexpr int most = 3;
+  std::counting_semaphore<> begun(0);
+  std::counting_semaphore<> may_end(0);
+  std::atomic<int> running = 0;
+  std::atomic<int> most_running = 0;
+  std::atomic<int> ended = 0;
+  {
+    real::BlockingPool pool(most, 64 << 10);
+    const auto work = [&] {
+      const int now_running = ++running;
+      int seen = most_running;
+      while (seen < now_running && !most_running.compare_exchange_weak(seen, now_running)) {
+      }
+      begun.release();
+      may_end.acquire();
+      --running;
+      ++ended;
+    };
+    for (int i = 0; i < 10; ++i) pool.submit(work);
+    for (int i = 0; i < most; ++i) begun.acquire();
+    may_end.release(10);
+  }
+  CHECK(most_running == most);
+  CHECK(ended == 10);
 }
 
 TEST_CASE("work beside the shards that starves gets a small share, and nothing once it no longer does") {
