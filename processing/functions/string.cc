@@ -151,7 +151,7 @@ void bind_trim(Binding& b) {
     b.args.erase(b.args.begin());
   }
   if (b.count() == 1) b.args.insert(b.args.begin(), make_literal(Value::text(" "), DataType::character(1).not_null()));
-  std::swap(b.args[0], b.args[1]);
+  if (b.count() == 2) std::swap(b.args[0], b.args[1]);
   b.by_letters("ss", "");
   b.type = DataType::varchar(b.arg(0).precision).with_nullable(b.any_nullable());
   b.kernel = where == "LEADING"    ? trim_kernel<true, false>()

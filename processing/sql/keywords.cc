@@ -1,4 +1,5 @@
 // The words of Flink SQL: those that are reserved, and those that are keywords only where the grammar looks for them.
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -121,6 +122,13 @@ bool is_keyword(std::string_view upper) {
 bool is_reserved_function(std::string_view upper) {
   static const Words functions = words(kReservedFunctions);
   return functions.contains(upper);
+}
+
+bool is_operator(std::string_view name) {
+  const std::string upper = to_upper(name);
+  static constexpr std::string_view operators[] = {"AND", "BETWEEN", "EXISTS", "IN", "LIKE", "NOT", "OR", "UNIQUE"};
+  auto in_word = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$'; };
+  return std::ranges::find(operators, upper) != std::end(operators) || !std::ranges::all_of(upper, in_word);
 }
 
 }  // namespace millrace::processing::sql

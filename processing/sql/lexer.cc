@@ -11,13 +11,6 @@ bool is_letter(unsigned char c) {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
-std::string to_upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return result;
-}
-
 // Walks the text and counts lines and columns; a column is a UTF-16 unit, as in Java.
 class Cursor {
  public:
@@ -181,6 +174,13 @@ bool opens_statement_set(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+std::string to_upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return result;
+}
 
 std::vector<Token> tokenize(std::string_view text) {
   std::vector<Token> tokens;

@@ -35,11 +35,16 @@ struct Token {
 // All tokens of one statement, the last one is `end`. Never fails: what cannot be read is a `bad` token.
 std::vector<Token> tokenize(std::string_view text);
 
+// ASCII letters in capitals.
+std::string to_upper(std::string_view text);
+
 // Words that cannot be names without backquotes, and all words the grammar knows.
 bool is_reserved(std::string_view upper);
 bool is_keyword(std::string_view upper);
 // Reserved words that may be called like functions all the same.
 bool is_reserved_function(std::string_view upper);
+// What is written between or before its operands and never called like a function, whatever the quotes: NOT IN, =.
+bool is_operator(std::string_view name);
 
 // One statement of a script: its text without the semicolon. Positions count from the line after the semicolon of the
 // statement before.

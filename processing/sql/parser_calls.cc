@@ -36,8 +36,7 @@ NodePtr Grammar::function_call() {
 NodePtr Grammar::call_argument() {
   Pos pos = peek().pos;
   if ((peek().kind == TokenKind::word || peek().kind == TokenKind::quoted) && is_symbol("=>", 1)) {
-    std::string parameter = next().text;
-    for (char& c : parameter) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+    std::string parameter = to_upper(next().text);
     next();
     NodePtr argument = call_argument();
     NodePtr named = make_call("=>", pos.to(argument->pos), {argument});

@@ -421,7 +421,7 @@ NodePtr Grammar::operand() {
         upper == "NULL" || upper == "TRUE" || upper == "FALSE" || upper == "UNKNOWN" || upper == "INTERVAL" ||
         ((upper == "DATE" || upper == "TIME" || upper == "TIMESTAMP") && peek(1).kind == TokenKind::string);
     if (literal_word) return literal();
-    if (is_symbol("(", 1) && starts_expression()) return function_call();
+    if (is_symbol("(", 1) && starts_expression() && !is_operator(upper)) return function_call();
     if (is_reserved(upper)) fail_here(true);
   } else if (token.kind != TokenKind::quoted) {
     if (starts_expression()) return literal();
@@ -438,6 +438,8 @@ NodePtr Grammar::operand() {
     return node;
   }
   if (is_symbol("(")) {
+    if (is_operator(node->name.last()))
+      fail_validation("No match found for function signature " + node->name.last() + "()", node->pos);
     NodePtr call = make_call(node->name.last(), node->pos, {});
     call->op_pos = node->pos;
     call->name = node->name;

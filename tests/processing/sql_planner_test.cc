@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "processing/functions/table.h"
+#include "processing/sql/lexer.h"
 #include "processing/sql/session.h"
 
 namespace millrace::processing::sql {
@@ -276,6 +278,22 @@ TEST_CASE("the catalog can be written down and read again") {
   Session again;
   for (const std::string& statement : script) again.execute(statement);
   CHECK(again.catalog_script() == script);
+}
+
+TEST_CASE("an operator is not called like a function") {
+  World world;
+  CHECK(world.refusal("SELECT * FROM bid WHERE IN (SELECT item FROM bid)") ==
+        "Incorrect syntax near the keyword 'IN' at line 1, column 25. @ line 1, column 25");
+  CHECK(world.refusal("SELECT `IN`(item) FROM bid") ==
+        "No match found for function signature IN() @ From line 1, column 8 to line 1, column 11");
+  for (const Function* function : all_functions())
+    for (std::string_view name : function->names)
+      for (const char* arguments : {"", "item", "(SELECT item FROM bid)", "item, price"}) {
+        const std::string call = "`" + std::string(name) + "`(" + arguments + ")";
+        world.refusal("SELECT " + call + " FROM bid");
+        const std::string refusal = world.refusal("SELECT * FROM bid WHERE " + call);
+        if (is_operator(name)) CHECK(refusal.starts_with("No match found for function signature"));
+      }
 }
 
 }  // namespace millrace::processing::sql
