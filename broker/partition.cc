@@ -6,24 +6,15 @@ namespace millrace::broker {
 
 namespace {
 
-void fire(std::shared_ptr<Wakeup> wakeup) {
-  Shard& home = wakeup->home;
-  const auto wake = [](Wakeup& sleeper) {
-    sleeper.fired = true;
-    sleeper.changed.notify();
-  };
-  if (&home == &Shard::current()) return wake(*wakeup);
-  home.post([wakeup = std::move(wakeup), wake] { wake(*wakeup); });
+void tell(const std::weak_ptr<Watcher>& watcher) {
+  std::shared_ptr<Watcher> alive = watcher.lock();
+  if (!alive) return;
+  Shard& home = alive->home();
+  if (&home == &Shard::current()) return alive->changed();
+  home.post([alive = std::move(alive)] { alive->changed(); });
 }
 
 }  // namespace
-
-Task<void> Wakeup::wait(MonoTime deadline) {
-  while (!fired) {
-    const bool notified = co_await changed.wait(deadline);
-    if (!notified) break;
-  }
-}
 
 Partition::Partition(TopicPartition name, std::unique_ptr<log::Log> log, LeaderEpoch epoch, log::Durability level)
     : name_(std::move(name)), log_(std::move(log)), epoch_(epoch), level_(level) {
@@ -35,6 +26,7 @@ void Partition::lead(LeaderEpoch epoch) {
   if (epoch <= epoch_) return;
   epoch_ = epoch;
   log_->begin_epoch(epoch);
+  notify();
 }
 
 ErrorCode Partition::check_epoch(LeaderEpoch current) const {
@@ -74,19 +66,17 @@ void Partition::set_high_watermark(Offset offset) {
 
 void Partition::notify() {
   advanced_.notify();
-  const std::vector<std::shared_ptr<Wakeup>> watchers = std::exchange(watchers_, {});
-  for (const std::shared_ptr<Wakeup>& watcher : watchers) {
-    if (watcher.use_count() > 1) fire(watcher);  // else whoever watched has ended
-  }
+  const std::vector<std::weak_ptr<Watcher>> watchers = std::exchange(watchers_, {});
+  for (const std::weak_ptr<Watcher>& watcher : watchers) tell(watcher);
 }
 
-void Partition::watch(std::shared_ptr<Wakeup> wakeup) {
-  // Fetches that ended otherwise leave theirs behind: drop what nobody else holds before the list grows.
+void Partition::watch(std::weak_ptr<Watcher> watcher) {
+  // Fetches that ended otherwise leave theirs behind: drop them before the list grows.
   if (watchers_.size() >= prune_at_) {
-    std::erase_if(watchers_, [](const std::shared_ptr<Wakeup>& watcher) { return watcher.use_count() == 1; });
+    std::erase_if(watchers_, [](const std::weak_ptr<Watcher>& left) { return left.expired(); });
     prune_at_ = std::max<size_t>(64, 2 * watchers_.size());
   }
-  watchers_.push_back(std::move(wakeup));
+  watchers_.push_back(std::move(watcher));
 }
 
 Task<ErrorCode> Partition::wait_for(Offset end, MonoTime deadline) {
@@ -108,6 +98,13 @@ Task<ErrorCode> Partition::wait_written(Offset end, MonoTime deadline) {
 Task<void> Partition::delete_before(Offset start) {
   co_await log_->delete_before(start);
   notify();
+}
+
+Task<int> Partition::apply_retention() {
+  const Offset before = start();
+  const int removed = co_await log_->apply_retention(high_watermark_);
+  if (start() != before) notify();
+  co_return removed;
 }
 
 Task<void> Partition::close() {

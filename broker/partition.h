@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/watcher.h"
 #include "log/log.h"
 #include "protocol/errors.h"
 #include "protocol/types.h"
@@ -18,15 +19,6 @@
 #include "runtime/gate.h"
 
 namespace millrace::broker {
-
-// What a long poll over many partitions, of any shard, waits for. Made, waited for and fired on its home shard.
-struct Wakeup {
-  Shard& home = Shard::current();
-  Event changed;
-  bool fired = false;
-
-  Task<void> wait(MonoTime deadline);
-};
 
 class Partition {
  public:
@@ -53,15 +45,18 @@ class Partition {
   // Until the file has everything below `end`: what acks=1 promises.
   Task<ErrorCode> wait_written(Offset end, MonoTime deadline);
 
-  // Fires `wakeup` when the high watermark next moves or the partition is closed.
-  void watch(std::shared_ptr<Wakeup> wakeup);
+  // Tells `watcher` when next something changes that readers see: the high watermark, the log start, the epoch, or the
+  // partition is closed.
+  void watch(std::weak_ptr<Watcher> watcher);
   // The high watermark has moved (or the log start), or the partition was closed.
   Event& advanced() { return advanced_; }
 
-  // Fires every wakeup, so that long polls look around: the broker is stopping.
+  // Tells every watcher, so that long polls look around: the broker is stopping.
   void wake() { notify(); }
 
   Task<void> delete_before(Offset start);
+  // As Log::apply_retention.
+  Task<int> apply_retention();
   bool closed() const { return closed_; }
   // Ends every wait, then writes and syncs what is pending.
   Task<void> close();
@@ -79,7 +74,7 @@ class Partition {
   bool following_ = false;
   bool closed_ = false;
   Event advanced_;
-  std::vector<std::shared_ptr<Wakeup>> watchers_;
+  std::vector<std::weak_ptr<Watcher>> watchers_;
   size_t prune_at_ = 64;
   Gate gate_;
 };

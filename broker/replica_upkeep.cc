@@ -73,7 +73,7 @@ Task<void> ReplicaManager::keep_retention() {
         for (const std::shared_ptr<Partition>& partition : broker_.partitions().all()) {
           if (partition->closed() || partition->log().failed()) continue;
           try {
-            const int removed = co_await partition->log().apply_retention(partition->high_watermark());
+            const int removed = co_await partition->apply_retention();
             if (removed > 0) {
               log_info("Removed " + std::to_string(removed) + " old segments of " +
                        log::directory_name(partition->name()));

@@ -16,18 +16,33 @@ namespace {
 using protocol::FetchRequest;
 using protocol::FetchResponse;
 
-struct Read {
-  Shard* owner = nullptr;
+// Who asks, and how.
+struct Reader {
+  int16_t version = 0;
+  bool as_replica = false;
+  protocol::IsolationLevel isolation{};
+  bool committed() const { return isolation == protocol::IsolationLevel::read_committed; }
+  bool known_isolation() const { return committed() || isolation == protocol::IsolationLevel::read_uncommitted; }
+};
+
+// At one partition that is due. Those that have settled are not looked at again in the same request, unless they
+// change.
+struct Look {
+  FetchPartition* partition = nullptr;  // of the session, on its shard, until the request is overtaken
+  uint64_t turn = 0;
+  uint64_t changes = 0;
+  FetchPosition position;
+  Shard* owner = nullptr;  // null: not to be looked at now
   TopicId topic;
-  size_t place = 0;  // in the plan
-  const FetchPartition* wanted = nullptr;
+  PartitionId index;
+  bool watch = false;    // it is to be watched …
+  bool watched = false;  // … and is
+  bool settled = false;  // there is no more to tell
   FetchResponse::Partition answer;
   size_t size = 0;
 };
 
 struct Limits {
-  int16_t version = 0;
-  bool committed = false;  // read_committed
   size_t left = 0;
   bool any = false;  // some partition has given its first batch
 };
@@ -41,71 +56,136 @@ FetchResponse::Partition failed(ErrorCode error, bool committed) {
   return answer;
 }
 
-Task<void> read_one(Broker& broker, Read& read, Limits& limits) {
-  const FetchPartition& wanted = *read.wanted;
-  const std::shared_ptr<Partition> partition = broker.partitions().find(read.topic, wanted.index);
-  read.size = 0;
-  const auto fail = [&](ErrorCode error) { read.answer = failed(error, limits.committed); };
-  if (!partition || partition->closed()) co_return fail(ErrorCode::not_leader_or_follower);
+// True when there are records to be read; else the answer is complete.
+bool examine(Partition* partition, Look& look, const Reader& reader, const Limits& limits) {
+  const FetchPosition& wanted = look.position;
+  FetchResponse::Partition& answer = look.answer;
+  const auto fail = [&](ErrorCode error) {
+    answer = failed(error, reader.committed());
+    return false;
+  };
+  if (!partition || partition->closed()) return fail(ErrorCode::not_leader_or_follower);
   if (wanted.current_leader_epoch.value >= 0) {
     const ErrorCode error = partition->check_epoch(wanted.current_leader_epoch);
-    if (error != ErrorCode::none) co_return fail(error);
+    if (error != ErrorCode::none) return fail(error);
   }
-  if (wanted.max_bytes < 0) co_return fail(ErrorCode::unknown_server_error);
-  FetchResponse::Partition& answer = read.answer;
-  answer = {};
+  if (wanted.max_bytes < 0) return fail(ErrorCode::unknown_server_error);
   answer.high_watermark = partition->high_watermark();
   answer.last_stable_offset = partition->last_stable();
-  if (limits.version >= 5) answer.log_start_offset = partition->start();
+  if (reader.version >= 5) answer.log_start_offset = partition->start();
   answer.records.emplace();
-  if (limits.committed) answer.aborted_transactions.emplace();
+  if (reader.committed()) answer.aborted_transactions.emplace();
   if (wanted.last_fetched_epoch.value >= 0) {
     const auto [epoch, end] = partition->log().end_of_epoch(wanted.last_fetched_epoch);
-    if (epoch.value < 0 || end.value < 0) co_return fail(ErrorCode::offset_out_of_range);
+    if (epoch.value < 0 || end.value < 0) return fail(ErrorCode::offset_out_of_range);
     if (epoch < wanted.last_fetched_epoch || end < wanted.offset) {
       answer.diverging.epoch = epoch;
       answer.diverging.end_offset = end;
-      co_return;
+      return false;
     }
   }
-  const Offset limit = limits.committed ? answer.last_stable_offset : answer.high_watermark;
   if (wanted.offset < partition->start() || wanted.offset > partition->log().end()) {
-    co_return fail(ErrorCode::offset_out_of_range);
+    return fail(ErrorCode::offset_out_of_range);
   }
-  const size_t room = std::min(static_cast<size_t>(wanted.max_bytes), limits.left);
-  if (wanted.offset >= limit || (room == 0 && limits.any)) co_return;
-  log::ReadResult result =
-      co_await partition->log().read(wanted.offset, room, limit, !limits.any, limits.committed, log::ReadFor::sending);
-  if (result.error != ErrorCode::none) co_return fail(result.error);
-  read.size = result.size;
+  const Offset limit = reader.committed() ? answer.last_stable_offset : answer.high_watermark;
+  look.settled = wanted.offset >= limit;
+  return !look.settled && (std::min<size_t>(static_cast<size_t>(wanted.max_bytes), limits.left) > 0 || !limits.any);
+}
+
+Task<void> read(std::shared_ptr<Partition> partition, Look& look, const Reader& reader, Limits& limits) {
+  FetchResponse::Partition& answer = look.answer;
+  const size_t room = std::min(static_cast<size_t>(look.position.max_bytes), limits.left);
+  const Offset limit = reader.committed() ? answer.last_stable_offset : answer.high_watermark;
+  log::ReadResult result = co_await partition->log().read(look.position.offset, room, limit, !limits.any,
+                                                          reader.committed(), log::ReadFor::sending);
+  if (result.error != ErrorCode::none) {
+    answer = failed(result.error, reader.committed());
+    co_return;
+  }
+  look.size = result.size;
   if (result.size > 0) limits.any = true;
   limits.left -= std::min(limits.left, result.size);
   answer.records->pieces = std::move(result.batches);
-  if (limits.committed) {
-    for (const log::AbortedTransaction& aborted : result.aborted) {
-      FetchResponse::AbortedTransaction out;
-      out.producer_id = aborted.producer;
-      out.first_offset = aborted.first;
-      answer.aborted_transactions->push_back(out);
-    }
+  for (const log::AbortedTransaction& aborted : result.aborted) {
+    FetchResponse::AbortedTransaction out;
+    out.producer_id = aborted.producer;
+    out.first_offset = aborted.first;
+    answer.aborted_transactions->push_back(out);
   }
 }
 
-// Reads every partition of the plan; `wakeup` is then fired by the next change of any.
-Task<void> read_all(Broker& broker, std::vector<Read>& reads, Limits& limits, std::shared_ptr<Wakeup> wakeup) {
-  auto read_mine = [&broker, &limits, wakeup](std::vector<Read*> mine) -> Task<void> {
-    if (broker.partitions().any_expected()) {
-      for (const Read* read : mine) co_await broker.partitions().open(read->topic, read->wanted->index);
-    }
-    if (wakeup) {
-      for (const Read* read : mine) {
-        const std::shared_ptr<Partition> partition = broker.partitions().find(read->topic, read->wanted->index);
-        if (partition && !partition->closed()) partition->watch(wakeup);
+// On the shards that own the partitions, one after the other.
+Task<void> look_at_all(Broker& broker, std::shared_ptr<FetchSession> session, std::vector<Look>& looks,
+                       const Reader& reader, Limits limits) {
+  auto look_at_mine = [&](std::vector<Look*> mine) -> Task<void> {
+    const bool open_first = broker.partitions().any_expected();
+    for (Look* look : mine) {
+      std::shared_ptr<Partition> partition;
+      if (open_first) partition = co_await broker.partitions().open(look->topic, look->index);
+      if (!open_first) partition = broker.partitions().find(look->topic, look->index);
+      // First, so that nothing is missed between the look and the watch.
+      if (look->watch && partition && !partition->closed()) {
+        partition->watch(session->watcher(*look->partition));
+        look->watched = true;
       }
+      if (examine(partition.get(), *look, reader, limits)) co_await read(std::move(partition), *look, reader, limits);
     }
-    for (Read* read : mine) co_await read_one(broker, *read, limits);
   };
-  co_await on_owners(broker, reads, read_mine);
+  co_await on_owners(broker, looks, look_at_mine);
+}
+
+ErrorCode fault(const FetchPartition& wanted, const replication::Topic& topic, const Reader& reader) {
+  if (!topic) return reader.version >= 13 ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
+  if (wanted.index.value < 0 || static_cast<size_t>(wanted.index.value) >= topic->partitions.size()) {
+    return ErrorCode::unknown_topic_or_partition;
+  }
+  if (reader.as_replica) return ErrorCode::not_leader_or_follower;  // no other broker replicates from this one
+  if (!reader.known_isolation()) return ErrorCode::unknown_server_error;
+  return ErrorCode::none;
+}
+
+// What is due gets another look, or its first one; `looks` stay in the order of the turns.
+void begin_looks(Broker& broker, FetchSession& session, const Reader& reader, bool watch, std::vector<Look>& looks) {
+  for (Look& look : looks) look.owner = nullptr;
+  const size_t known = looks.size();
+  const Image& image = broker.image();
+  const FetchTopic* latest = nullptr;
+  replication::Topic topic;
+  for (FetchPartition* partition : session.due()) {
+    const auto end = looks.begin() + static_cast<ptrdiff_t>(known);
+    const auto at = std::ranges::lower_bound(looks.begin(), end, partition->turn, {}, &Look::turn);
+    Look& look = at != end && at->turn == partition->turn ? (*at = Look(), *at) : looks.emplace_back();
+    look.partition = partition;
+    look.turn = partition->turn;
+    look.changes = partition->changes;
+    look.position = partition->position;
+    look.index = partition->index;
+    if (&partition->topic != latest) {
+      latest = &partition->topic;
+      topic = reader.version >= 13 ? image->topic(latest->id) : image->topic(latest->name);
+    }
+    const ErrorCode error = fault(*partition, topic, reader);
+    if (error != ErrorCode::none) {
+      look.answer = failed(error, reader.committed());
+      continue;
+    }
+    look.topic = topic->id;
+    look.owner = &broker.owner(topic->id, look.index);
+    look.watch = watch && !partition->watched;
+    if (look.watch) partition->watched = true;
+  }
+  if (known > 0 && looks.size() > known) std::ranges::sort(looks, {}, &Look::turn);
+}
+
+// What has settled rests; what was not there to be watched is not.
+void end_looks(FetchSession& session, const std::vector<Look>& looks, bool overtaken) {
+  std::vector<FetchSession::Settled> settled;
+  for (const Look& look : looks) {
+    if (look.owner == nullptr) continue;
+    if (look.watch && !look.watched) session.unwatched(*look.partition);
+    if (look.settled) settled.push_back({look.partition, look.changes});
+  }
+  if (!overtaken) session.rest(settled);
 }
 
 bool is_news(const FetchPartition& told, const FetchResponse::Partition& answer) {
@@ -116,99 +196,70 @@ bool is_news(const FetchPartition& told, const FetchResponse::Partition& answer)
 
 void add_answer(FetchResponse& response, const FetchPartition& wanted, FetchResponse::Partition answer) {
   answer.index = wanted.index;
-  if (response.topics.empty() || response.topics.back().id != wanted.id ||
-      response.topics.back().name != wanted.topic) {
+  if (response.topics.empty() || response.topics.back().id != wanted.topic.id ||
+      response.topics.back().name != wanted.topic.name) {
     FetchResponse::Topic& topic = response.topics.emplace_back();
-    topic.id = wanted.id;
-    topic.name = wanted.topic;
+    topic.id = wanted.topic.id;
+    topic.name = wanted.topic.name;
   }
   response.topics.back().partitions.push_back(std::move(answer));
 }
 
 Task<FetchResponse> fetch(Broker& broker, FetchSessions& sessions, RequestContext context, FetchRequest request) {
-  const int16_t version = context.version;
   FetchResponse response;
-  FetchPlan plan = sessions.plan(request, version, now(), Shard::current().random());
+  const FetchPlan plan = sessions.plan(request, context.version, now(), Shard::current().random());
   if (plan.error != ErrorCode::none) {
     response.error = plan.error;
     co_return response;
   }
-  const int32_t replica = version >= 15 ? request.replica_state.replica_id.value : request.replica_id.value;
-  const bool committed = request.isolation == protocol::IsolationLevel::read_committed;
-  const bool known_isolation = committed || request.isolation == protocol::IsolationLevel::read_uncommitted;
-  const Image image = broker.image();
-  std::vector<FetchResponse::Partition> answers(plan.partitions.size());
-  std::vector<Read> reads;
-  bool answer_now = plan.partitions.empty();
-  for (size_t i = 0; i < plan.partitions.size(); ++i) {
-    const FetchPartition& wanted = plan.partitions[i];
-    const replication::Topic topic = version >= 13 ? image->topic(wanted.id) : image->topic(wanted.topic);
-    ErrorCode error = ErrorCode::none;
-    if (!topic) {
-      error = version >= 13 ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
-    } else if (wanted.index.value < 0 || static_cast<size_t>(wanted.index.value) >= topic->partitions.size()) {
-      error = ErrorCode::unknown_topic_or_partition;
-    } else if (replica >= 0) {
-      // No other broker replicates from this one.
-      error = ErrorCode::not_leader_or_follower;
-    } else if (!known_isolation) {
-      error = ErrorCode::unknown_server_error;
-    }
-    if (error != ErrorCode::none) {
-      answers[i] = failed(error, committed);
-      answer_now = true;
-      continue;
-    }
-    Read read;
-    read.owner = &broker.owner(topic->id, wanted.index);
-    read.topic = topic->id;
-    read.place = i;
-    read.wanted = &wanted;
-    reads.push_back(std::move(read));
-  }
+  FetchSession& session = *plan.session;
+  response.session_id = session.id;
+  const auto overtaken = [&] {
+    if (plan.overtaken()) response.error = ErrorCode::invalid_fetch_session_epoch;
+    return plan.overtaken();
+  };
+  Reader reader;
+  reader.version = context.version;
+  reader.isolation = request.isolation;
+  reader.as_replica = (reader.version >= 15 ? request.replica_state.replica_id : request.replica_id).value >= 0;
+  session.asked_with(reader.isolation, reader.as_replica);
 
   const size_t most =
       static_cast<size_t>(std::min<int64_t>(std::max(request.max_bytes, 0), broker.config().number("fetch.max.bytes")));
+  const size_t least = static_cast<size_t>(std::max(request.min_bytes, 0));
   const MonoTime deadline = after(std::max(request.max_wait, Millis(0)));
-  // A consumer that keeps up finds nothing at first: who may wait has an eye on every partition from the first look on,
-  // so that what comes meanwhile is not missed.
-  const bool may_wait = !answer_now && request.min_bytes > 0 && request.max_wait.count() > 0;
-  std::shared_ptr<Wakeup> wakeup = may_wait ? std::make_shared<Wakeup>() : nullptr;
+  const bool may_wait = session.following() > 0 && least > 0 && request.max_wait.count() > 0;
+  std::vector<Look> looks;
   while (true) {
-    Limits limits{version, committed, most, false};
-    co_await read_all(broker, reads, limits, wakeup);
+    begin_looks(broker, session, reader, may_wait || session.id != 0, looks);
+    try {
+      co_await look_at_all(broker, plan.session, looks, reader, Limits{most});
+    } catch (...) {
+      sessions.close(session.id);  // nobody knows any more what it watches
+      throw;
+    }
+    end_looks(session, looks, plan.overtaken());
+    if (overtaken()) co_return response;
     size_t total = 0;
-    for (const Read& read : reads) {
-      total += read.size;
-      answer_now = answer_now || read.answer.error != ErrorCode::none || read.answer.diverging.epoch.value >= 0;
+    bool answer_now = !may_wait || broker.stopping();
+    for (const Look& look : looks) {
+      total += look.size;
+      answer_now = answer_now || look.answer.error != ErrorCode::none || look.answer.diverging.epoch.value >= 0;
     }
-    if (answer_now || total >= static_cast<size_t>(std::max(request.min_bytes, 0)) || now() >= deadline ||
-        broker.stopping()) {
-      break;
-    }
-    if (wakeup) {
-      co_await wakeup->wait(deadline);
-      wakeup = nullptr;  // the next look will do, unless more is wanted than has come
-    } else {
-      wakeup = std::make_shared<Wakeup>();
-    }
+    if (answer_now || total >= least || now() >= deadline) break;
+    co_await session.wait(deadline);
+    if (overtaken()) co_return response;
   }
 
-  std::vector<bool> gave(plan.partitions.size());
-  for (Read& read : reads) {
-    gave[read.place] = read.size > 0;
-    answers[read.place] = std::move(read.answer);
+  for (Look& look : looks) {
+    FetchPartition& partition = *look.partition;
+    if (look.size > 0) session.put_behind(partition);
+    if (plan.incremental && !is_news(partition, look.answer)) continue;
+    partition.told_high_watermark = look.answer.high_watermark;
+    partition.told_last_stable = look.answer.last_stable_offset;
+    partition.told_start = look.answer.log_start_offset;
+    add_answer(response, partition, std::move(look.answer));
   }
-  if (version >= 7 && plan.session) response.session_id = plan.session->id;
-  for (size_t i = 0; i < plan.partitions.size(); ++i) {
-    FetchPartition& wanted = plan.partitions[i];
-    if (plan.incremental && !is_news(wanted, answers[i])) continue;
-    wanted.told_high_watermark = answers[i].high_watermark;
-    wanted.told_last_stable = answers[i].last_stable_offset;
-    wanted.told_start = answers[i].log_start_offset;
-    add_answer(response, wanted, std::move(answers[i]));
-  }
-  sessions.remember(plan, gave);
   co_return response;
 }
 

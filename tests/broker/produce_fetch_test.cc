@@ -365,6 +365,49 @@ TEST_CASE("an incremental session answers only what is new") {
   });
 }
 
+TEST_CASE("a request that waits in a session ends when another comes in it, which gets what there is") {
+  BrokerWorld broker;
+  broker.run([]() -> Task<void> {
+    Client first = co_await connected();
+    Client second = co_await connected();
+    const TopicId topic = co_await create_topic(first, "t");
+    FetchRequest open = fetch_request(topic, Offset(0));
+    open.session_epoch = 0;
+    const auto full = co_await first.call(open);
+    FetchRequest wait;
+    wait.session_id = full.session_id;
+    wait.session_epoch = 1;
+    wait.min_bytes = 1;
+    wait.max_wait = Millis(60'000);
+    const MonoTime began = now();
+    co_await first.send(wait, 17);
+    co_await sleep_until(after(Millis(50)));
+    wait.session_epoch = 2;
+    co_await second.send(wait, 17);
+    const std::optional<Bytes> frame = co_await first.receive();
+    REQUIRE(frame);
+    CHECK(now() - began < Millis(1000));
+    protocol::Reader bytes(*frame);
+    bytes.i32();
+    bytes.skip_tagged();
+    FetchResponse overtaken;
+    overtaken.decode(bytes, 17);
+    CHECK(overtaken.error == ErrorCode::invalid_fetch_session_epoch);
+    CHECK(overtaken.topics.empty());
+    Client writer = co_await connected();
+    Bytes batch = batch_of({"news"});
+    co_await produce(writer, topic, std::move(batch));
+    const std::optional<Bytes> late = co_await second.receive();
+    REQUIRE(late);
+    protocol::Reader more(*late);
+    more.i32();
+    more.skip_tagged();
+    FetchResponse news;
+    news.decode(more, 17);
+    CHECK(values_of(news.topics.at(0).partitions.at(0)) == std::vector<std::string>{"news"});
+  });
+}
+
 TEST_CASE("positions: latest, earliest, by time, and what is no position") {
   BrokerWorld broker;
   broker.run([]() -> Task<void> {
