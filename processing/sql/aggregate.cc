@@ -46,8 +46,7 @@ void AggregatePlanner::expand_sets() {
   for (size_t key : plain) expand->schema.push_back({"$key" + std::to_string(key), key_type(key)});
   expand->schema.push_back({"$e", DataType::bigint().not_null()});
   for (size_t set = 0; set < sets_.size(); ++set) {
-    std::vector<TypedExpr> projection;
-    for (size_t i = 0; i < width; ++i) projection.push_back(column_of(*input_.node, static_cast<int>(i)));
+    std::vector<TypedExpr> projection = first_columns(*input_.node, width);
     for (size_t key : plain) {
       const bool kept = std::ranges::find(sets_[set], key) != sets_[set].end();
       DataType type = expand->schema[projection.size()].type;

@@ -1,10 +1,13 @@
 // Syntax trees to plans: resolves names, checks what Flink checks, and builds the relational plan.
 //
-//   binder.cc     names and expressions              planner.cc         FROM, WHERE, projection, set operations, ORDER
-//   BY aggregate.cc  GROUP BY, windows                  sources.cc         tables, views, window functions over.cc
-//   OVER, Top-N, deduplication         joins.cc           joins and subqueries in predicates sinks.cc      INSERT
-//   share.cc           parts that are the same
-//   prune.cc           columns nobody reads
+//   planner.cc        whole queries, ORDER BY, LIMIT      select.cc          SELECT: its outputs, what is done to FROM
+//   sources.cc        FROM                                set_operations.cc  UNION, INTERSECT, EXCEPT
+//   scan.cc           tables of the catalog               table_definition.cc  whether a table's columns make sense
+//   window_functions.cc  TUMBLE, HOP, CUMULATE, SESSION   joins.cc           joins
+//   subqueries.cc     subqueries in conditions            aggregate*.cc      GROUP BY, windows
+//   over.cc           OVER, Top-N, deduplication          match.cc           MATCH_RECOGNIZE
+//   binder.cc         names and expressions               relations.cc       what is put on top of a relation
+//   sinks.cc          INSERT                              share.cc, prune.cc, limits.cc  once the plan is whole
 #pragma once
 
 #include <functional>
@@ -104,6 +107,11 @@ class Planner {
     Relation relation;
     Scope scope;
   };
+  struct Selected {
+    Relation relation;
+    std::vector<plan::SortKey> sort;
+    size_t hidden = 0;  // trailing columns that only the sort needs
+  };
   struct JoinParts {
     Relation left, right;
     plan::JoinKind kind = plan::JoinKind::inner;
@@ -113,22 +121,31 @@ class Planner {
 
   // Queries.
   Relation relation_of(const Query& query, const Scope* outer = nullptr);
-  Relation query_body(const Query& query, const Scope* outer, const std::vector<OrderItem>& order_by,
-                      std::vector<plan::SortKey>& sort);
-  Relation select(const Query& query, const Scope* outer, const std::vector<OrderItem>& order_by,
-                  std::vector<plan::SortKey>& sort, size_t& hidden);
+  Relation query_body(const Query& query, const Scope* outer);
   Relation values(const Query& query);
-  Relation set_operation(const Query& query, const Scope* outer);
-  Relation set_operation_all(bool intersect, Relation left, Relation right);
+  Relation sort_and_limit(Relation input, const Query& query, const std::vector<plan::SortKey>& sort);
+  Selected select(const Query& query, const Scope* outer);
   SelectColumns select_columns(const Select& select, const Scope& scope);
+  Relation plain_outputs(Relation input, Scope& scope, const SelectColumns& columns);
   Relation filter(Relation input, const Scope& scope, const Node& condition, const char* clause);
+
+  // Set operations.
+  Relation set_operation(const Query& query, const Scope* outer);
+  std::vector<Field> align_columns(const Query& query, Relation& left, Relation& right);
+  Relation distinct_rows_in(bool intersect, Relation left, Relation right);
+  Relation set_operation_all(bool intersect, Relation left, Relation right);
+  plan::NodePtr count_on_each_side(Relation left, Relation right);
+  Relation repeated(Relation rows, const TypedExpr& times);
+
+  // On top of any relation.
   Relation filter_by(Relation input, TypedExpr condition);
   Relation project(Relation input, std::vector<TypedExpr> outputs, std::vector<std::string> names);
-  Relation distinct(Relation input);
-  Relation sort_and_limit(Relation input, const Query& query, const std::vector<plan::SortKey>& sort);
+  Relation keep_columns(Relation input, size_t count);  // the first ones
   Relation rename(Relation input, const std::vector<std::string>& names);
+  Relation distinct(Relation input);
 
   // FROM.
+  static FromResult one_row();  // without columns: of a query without FROM
   FromResult from(const TableRef& table, const Scope* outer);
   FromResult from_table(const TableRef& table);
   FromResult from_function(const TableRef& table, const Scope* outer);
@@ -183,6 +200,10 @@ void check_limits(const plan::Plan& plan);
 bool same_expr(const TypedExpr& a, const TypedExpr& b);
 bool is_column(const TypedExpr& expr);
 TypedExpr column_of(const plan::Node& node, int index, SourcePosition where = {});
+std::vector<TypedExpr> first_columns(const plan::Node& node, size_t count);
+std::vector<std::string> names_of(const std::vector<Field>& fields);
+// ORDER BY 2: the index of the column it counts.
+int ordinal(const Node& node, size_t columns);
 // Replaces column i by outputs[i].
 TypedExpr substitute(const TypedExpr& expr, const std::vector<TypedExpr>& outputs);
 std::vector<TypedExpr> conjuncts(const TypedExpr& condition);

@@ -159,6 +159,14 @@ Planner::FromResult Planner::aliased(Relation relation, const TableRef& table, c
   return result;
 }
 
+Planner::FromResult Planner::one_row() {
+  auto node = std::make_shared<plan::Values>();
+  node->rows.emplace_back();
+  FromResult result;
+  result.relation.node = node;
+  return result;
+}
+
 Planner::FromResult Planner::from(const TableRef& table, const Scope* outer) {
   switch (table.kind) {
     case TableRef::Kind::table:
@@ -171,13 +179,8 @@ Planner::FromResult Planner::from(const TableRef& table, const Scope* outer) {
       return from_join(table, outer);
     case TableRef::Kind::match:
       return from_match(table, outer);
-    case TableRef::Kind::unnest: {
-      FromResult nothing;
-      auto node = std::make_shared<plan::Values>();
-      node->rows.emplace_back();
-      nothing.relation.node = node;
-      return from_unnest(table, std::move(nothing), false, nullptr);
-    }
+    case TableRef::Kind::unnest:
+      return from_unnest(table, one_row(), false, nullptr);
   }
   return {};
 }

@@ -99,14 +99,7 @@ Relation Planner::filter_with_subqueries(Relation input, const Scope& scope, con
     auto found = columns.find(&node);
     return found == columns.end() ? nullptr : column_of(*base.node, found->second, where(node.pos));
   });
-  base = filter_by(base, binder.bind(condition));
-  std::vector<TypedExpr> outputs;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < width; ++i) {
-    outputs.push_back(column_of(*base.node, static_cast<int>(i)));
-    names.push_back(base.node->schema[i].name);
-  }
-  return project(base, std::move(outputs), std::move(names));
+  return keep_columns(filter_by(base, binder.bind(condition)), width);
 }
 
 namespace {
