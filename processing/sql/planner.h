@@ -1,13 +1,15 @@
 // Syntax trees to plans: resolves names, checks what Flink checks, and builds the relational plan.
 //
-//   planner.cc        whole queries, ORDER BY, LIMIT      select.cc          SELECT: its outputs, what is done to FROM
-//   sources.cc        FROM                                set_operations.cc  UNION, INTERSECT, EXCEPT
-//   scan.cc           tables of the catalog               table_definition.cc  whether a table's columns make sense
-//   window_functions.cc  TUMBLE, HOP, CUMULATE, SESSION   joins.cc           joins
-//   subqueries.cc     subqueries in conditions            aggregate*.cc      GROUP BY, windows
-//   over.cc           OVER, Top-N, deduplication          match.cc           MATCH_RECOGNIZE
-//   binder.cc         names and expressions               relations.cc       what is put on top of a relation
-//   sinks.cc          INSERT                              share.cc, prune.cc, limits.cc  once the plan is whole
+//   planner.cc            whole queries: common tables, VALUES, ORDER BY, LIMIT
+//   select.cc             SELECT, from FROM to its outputs
+//   set_operations.cc     UNION, INTERSECT, EXCEPT
+//   sources.cc            FROM; scan.cc, window_functions.cc, unnest.cc, joins.cc and match.cc: what can stand there
+//   aggregate*.cc         GROUP BY and its windows        over.cc     OVER, Top-N, deduplication
+//   subqueries.cc         subqueries in conditions        binder.cc   names and expressions
+//   relations.cc          what is put on top of any of them
+//   sinks.cc              INSERT
+//   table_definition.cc   what CREATE TABLE may say
+//   share.cc, prune.cc, limits.cc   once the plan is whole
 #pragma once
 
 #include <functional>
@@ -156,6 +158,7 @@ class Planner {
                      std::vector<std::string> path = {});
   Relation scan(const CatalogTable& table, const Options& hints);
   Relation view(const CatalogTable& table);
+  FromResult window_input(const Node& data, const std::string& function, const Scope* outer);
   Relation window_function(const Node& function, const Scope* outer);
   plan::WindowSpec window_spec(const std::string& name, const std::vector<NodePtr>& arguments, const Node& function);
   CatalogTablePtr find_table(const Name& name) const;
