@@ -11,6 +11,9 @@
 // Ours:
 //   GET    /health                                        GET    /jobs/J
 //
+//   gateway.cc             which request is whose         gateway_sessions.cc   sessions
+//   gateway_statements.cc  running and configuring        gateway_results.cc    operations and their results
+//
 // It takes requests and gives answers; who brings them is no matter here. All of it belongs to the engine's shard.
 #pragma once
 
@@ -20,10 +23,11 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/gateway/call.h"
 #include "broker/gateway/http.h"
-#include "broker/gateway/json.h"
 #include "broker/gateway/operation.h"
 #include "broker/gateway/result_json.h"
+#include "broker/gateway/session.h"
 #include "processing/engine.h"
 #include "runtime/gate.h"
 
@@ -56,10 +60,8 @@ class Gateway {
   size_t session_count() const { return sessions_.size(); }
 
  private:
-  struct Session;
   using SessionPtr = std::shared_ptr<Session>;
   using OperationPtr = std::shared_ptr<Operation>;
-  struct Call;
 
   Task<HttpResponse> route(Call call);
   HttpResponse show_job(const Call& call);
