@@ -15,7 +15,7 @@ LogConfig small_segments() {
 
 Timestamp time_of(int i) { return Timestamp(Shard::current().clock().wall_now().value - 1'000'000 + i * 1000); }
 
-void append_numbered(Log& log, int from, int to, LeaderEpoch epoch = LeaderEpoch(0)) {
+void append_recent(Log& log, int from, int to, LeaderEpoch epoch = LeaderEpoch(0)) {
   for (int i = from; i < to; ++i) {
     const AppendResult result = log.append(batch_of({"value " + std::to_string(i)}, {}, time_of(i)), epoch);
     REQUIRE(result.error == ErrorCode::none);
@@ -37,7 +37,7 @@ TEST_CASE("retention by size removes whole old segments, and their files a while
     config.retention = Millis(-1);
     config.retention_bytes = 3000;
     std::unique_ptr<Log> log = co_await open_orders(config);
-    append_numbered(*log, 0, 100);
+    append_recent(*log, 0, 100);
     const int64_t before = log->size();
     const int removed = co_await log->apply_retention(log->end());
     CHECK(removed > 0);
@@ -53,9 +53,7 @@ TEST_CASE("retention by size removes whole old segments, and their files a while
     CHECK(values.size() == static_cast<size_t>(log->end() - log->start()));
     co_await sleep_until(after(std::chrono::seconds(61)));
     CHECK(count_ending(world, ".deleted") == 0);
-    co_await log->close();
-    OpenState clean{.clean_shutdown = true};
-    log = co_await open_orders(config, clean);
+    log = co_await restarted(std::move(log), config);
     CHECK(log->start() > Offset(0));
     co_await log->close();
   });
@@ -67,7 +65,7 @@ TEST_CASE("retention by time may empty the log, which still knows its end") {
     LogConfig config = small_segments();
     config.retention = Millis(10'000'000);
     std::unique_ptr<Log> log = co_await open_orders(config);
-    append_numbered(*log, 0, 50);
+    append_recent(*log, 0, 50);
     const int kept = co_await log->apply_retention(log->end());
     CHECK(kept == 0);
     config.retention = Millis(1000);
@@ -104,7 +102,7 @@ TEST_CASE("a compacted log keeps everything, whatever retention says") {
     config.retention = Millis(1);
     config.retention_bytes = 1;
     std::unique_ptr<Log> log = co_await open_orders(config);
-    append_numbered(*log, 0, 50);
+    append_recent(*log, 0, 50);
     const int removed = co_await log->apply_retention(log->end());
     CHECK(removed == 0);
     const std::vector<std::string> values = co_await all_values(*log, Offset(0), log->end());
@@ -120,7 +118,7 @@ TEST_CASE("deleting records moves the start, and retention removes what lies who
     config.retention = Millis(-1);
     std::unique_ptr<Log> log = co_await open_orders(config);
     log->begin_epoch(LeaderEpoch(0));
-    append_numbered(*log, 0, 50);
+    append_recent(*log, 0, 50);
     co_await log->delete_before(Offset(25));
     CHECK(log->start() == Offset(25));
     CHECK(log->first_segment() == Offset(0));
@@ -150,7 +148,7 @@ TEST_CASE("a start behind the end empties the log and begins there") {
   LogWorld world;
   world.run([&]() -> Task<void> {
     std::unique_ptr<Log> log = co_await open_orders(small_segments());
-    append_numbered(*log, 0, 50);
+    append_recent(*log, 0, 50);
     co_await log->delete_before(Offset(1000));
     CHECK(log->start() == Offset(1000));
     CHECK(log->end() == Offset(1000));
@@ -171,9 +169,9 @@ TEST_CASE("a truncated log ends where it was cut and goes on from there, at ever
     LogWorld world(static_cast<uint64_t>(cut));
     world.run([&]() -> Task<void> {
       std::unique_ptr<Log> log = co_await open_orders(small_segments());
-      append_numbered(*log, 0, 20, LeaderEpoch(1));
+      append_recent(*log, 0, 20, LeaderEpoch(1));
       log->append(batch_of({"p"}, from_producer(1, 0, 0), time_of(20)), LeaderEpoch(2));
-      append_numbered(*log, 21, 40, LeaderEpoch(2));
+      append_recent(*log, 21, 40, LeaderEpoch(2));
       if (cut % 2 == 0) co_await log->flush();
       co_await log->truncate(Offset(cut));
       CHECK(log->end() == Offset(cut));
@@ -237,10 +235,8 @@ TEST_CASE("a reader and retention do not get in each other's way") {
       config.retention = Millis(-1);
       config.retention_bytes = 1500;
       std::unique_ptr<Log> log = co_await open_orders(config);
-      append_numbered(*log, 0, 100);
-      co_await log->close();
-      OpenState clean{.clean_shutdown = true};
-      log = co_await open_orders(config, clean);
+      append_recent(*log, 0, 100);
+      log = co_await restarted(std::move(log), config);
       Gate gate;
       auto reader = [&](int from) -> Task<void> {
         for (Offset next(from); next < log->end();) {

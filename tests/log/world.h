@@ -20,6 +20,14 @@ inline Task<std::unique_ptr<Log>> open_orders(LogConfig config = {}, OpenState s
   co_return log;
 }
 
+// Closed and opened again, after a clean stop.
+inline Task<std::unique_ptr<Log>> restarted(std::unique_ptr<Log> log, LogConfig config = {}) {
+  co_await log->close();
+  OpenState clean{.clean_shutdown = true};
+  log = co_await open_orders(std::move(config), clean);
+  co_return log;
+}
+
 // One node, and a way to run code on it.
 struct LogWorld {
   explicit LogWorld(uint64_t seed = 1) : world(seed), node(world.add_node("broker")) {
@@ -59,6 +67,23 @@ inline std::vector<std::string> numbered(int from, int to) {
   std::vector<std::string> values;
   for (int i = from; i < to; ++i) values.push_back("value " + std::to_string(i));
   return values;
+}
+
+// Segments of a few batches, an index entry for almost every batch.
+inline LogConfig tiny_segments() {
+  LogConfig config;
+  config.segment_bytes = 2000;
+  config.index_interval_bytes = 200;
+  return config;
+}
+
+inline void append_numbered(Log& log, int from, int to, LeaderEpoch epoch = LeaderEpoch(0)) {
+  for (int i = from; i < to; ++i) {
+    const AppendResult result =
+        log.append(batch_of({"value " + std::to_string(i)}, {}, Timestamp(1'700'000'000'000 + i * 10)), epoch);
+    REQUIRE(result.error == ErrorCode::none);
+    REQUIRE(result.base == Offset(i));
+  }
 }
 
 }  // namespace millrace::log
