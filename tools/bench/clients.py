@@ -21,14 +21,14 @@ def python_with_librdkafka():
     raise RuntimeError("confluent-kafka is missing: tools/setup --tests brings it")
 
 
-def librdkafka(run, load_percent):
-    """One producer and one consumer, each a process, 1,000 records a second; beside them rawgen at a share of the knee."""
+def librdkafka(run, load_percent, rate=0):
+    """One producer and one consumer, each a process, 1,000 records a second; beside them rawgen at a share of the knee, or at a rate."""
     topic, beside = run.topic(), None
     seconds = run.seconds * 1.6
+    load = ["--producers", 4, "--record", 1000]
     if load_percent:
-        load = ["--producers", 4, "--record", 1000]
-        knee = run.rawgen(run.topic(), *load)["produced"]["mb_per_s"]
-        rate = knee * load_percent / 100
+        rate = run.rawgen(run.topic(), *load)["produced"]["mb_per_s"] * load_percent / 100
+    if rate:
         beside = subprocess.Popen([str(x) for x in (brokers.RAWGEN, "--bootstrap", run.broker.address, "--topic", run.topic(), "--delete", *load,
                                                     "--rate", f"{rate:.1f}", "--seconds", seconds + 2, "--warmup", 0)], stdout=subprocess.DEVNULL)
     settings = [x for x in run.settings if x != "--topic-config"]

@@ -165,6 +165,14 @@ def under_load(record):
     return measure
 
 
+def at_rate(record, rate):
+    """The same load for both, so many megabytes a second."""
+    def measure(run):
+        result = run.rawgen(run.topic(), "--producers", 4, "--record", record, "--rate", rate, seconds=run.seconds * 1.6)
+        return {"metrics": latencies("ack", result["ack_us"]), "curves": {"ack": curve(result["ack_us"])}, "cpu": [result["cpu"]]}
+    return measure
+
+
 def start(run):
     """From the start of the process, on a directory with a topic in it, to the first acknowledgement; then memory at rest."""
     broker = run.broker
@@ -199,6 +207,7 @@ def client(what, *arguments):
 
 MEGABYTE = ["--batch", 1 << 20]
 KILOBYTE = ["--record", 1000]
+QUARTER = 60  # MB/s
 OVER_64 = ["--partitions", 64, "--batches", 16]
 WORKLOADS = [
     Workload("produce-100b", "produce", "100 B records, 16 KB batches, acks=all", produce()),
@@ -224,12 +233,15 @@ WORKLOADS = [
     Workload("latency-written", "latency", "1,000 records a second, one in a batch, `written`", thousand_a_second),
     Workload("latency-durable", "latency", "1,000 records a second, one in a batch, `durable`", thousand_a_second, "durable", FLUSHED),
     Workload("load-100b", "latency", "100 B records, 16 KB batches, at a share of each one's own knee, `written`", under_load(100)),
+    Workload("load-same", "latency", f"100 B records, 16 KB batches, {QUARTER} MB/s for both, about a quarter of Kafka's knee, `written`", at_rate(100, QUARTER)),
     Workload("load-durable", "latency", "100 B records, 16 KB batches, at a share of each one's own knee, `durable`", under_load(100), "durable",
              {"Kafka, no flush": []}),
     Workload("librdkafka-1000", "clients", "librdkafka, linger 0, 1,000 records a second, `written`", client(clients.librdkafka, 0)),
     Workload("librdkafka-durable", "clients", "librdkafka, linger 0, 1,000 records a second, `durable`", client(clients.librdkafka, 0), "durable", FLUSHED),
     Workload("librdkafka-loaded", "clients", "librdkafka, linger 0, 1,000 records a second beside a load of 25 % of each one's own knee, `written`",
              client(clients.librdkafka, 25)),
+    Workload("librdkafka-same", "clients", f"librdkafka, linger 0, 1,000 records a second beside a load of {QUARTER} MB/s for both, `written`",
+             client(clients.librdkafka, 0, QUARTER)),
     Workload("java-100b", "clients", "kafka-producer-perf-test, 100 B records, acks=all", client(clients.java_perf, 100)),
     Workload("java-1k", "clients", "kafka-producer-perf-test, 1 KB records, acks=all", client(clients.java_perf, 1000)),
     Workload("java-consume-100b", "clients", "kafka-consumer-perf-test, 100 B records, from the page cache", client(clients.java_consume, 100)),
