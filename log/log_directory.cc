@@ -1,8 +1,6 @@
 #include "log/log_directory.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <unordered_set>
 
 #include "log/directory_name.h"
@@ -13,7 +11,6 @@ namespace millrace::log {
 namespace {
 
 constexpr std::string_view marker_file = ".kafka_cleanshutdown";
-constexpr std::string_view cleaner_file = "cleaner-offset-checkpoint";
 constexpr std::string_view remote_cache = "remote-log-index-cache";
 
 std::string parent_of(const std::string& path) {
@@ -22,16 +19,6 @@ std::string parent_of(const std::string& path) {
 }
 
 }  // namespace
-
-Task<PartitionPositions> positions_of(Log& log, TopicPartition name, Offset high_watermark) {
-  PartitionPositions positions;
-  positions.name = std::move(name);
-  positions.recovery_point = co_await log.recovery_point();
-  positions.high_watermark = high_watermark;
-  positions.start = log.start();
-  positions.start_moved = log.start() > log.first_segment();
-  co_return positions;
-}
 
 LogDirectory::LogDirectory(std::string path)
     : disk_(Shard::current().disk()), home_(Shard::current()), path_(std::move(path)) {}
@@ -79,26 +66,6 @@ Task<void> LogDirectory::take() {
   co_await find_partitions();
 }
 
-Task<OffsetCheckpoint> LogDirectory::read_checkpoint(std::string name, std::string consequence) {
-  const std::string path = file(name);
-  const std::optional<std::string> text = co_await read_file(disk_, path);
-  OffsetCheckpoint offsets;
-  try {
-    offsets = parse_offsets(text.value_or(""), path);
-  } catch (const CorruptLog& error) {
-    warnings_.push_back(std::string(error.what()) + ": " + consequence);
-  }
-  co_return offsets;
-}
-
-Task<void> LogDirectory::read_checkpoints() {
-  recovery_points_.offsets = co_await read_checkpoint(std::string(recovery_file), "resetting the recovery point to 0");
-  high_watermarks_.offsets = co_await read_checkpoint(std::string(high_watermark_file), "high watermarks start at 0");
-  starts_.offsets = co_await read_checkpoint(std::string(start_file), "logs start with their first segment");
-  const std::optional<DirectoryEntry> cleaner = co_await disk_.stat(file(cleaner_file));
-  if (!cleaner) co_await disk_.open(file(cleaner_file), OpenMode::write);
-}
-
 Task<void> LogDirectory::find_partitions() {
   const std::vector<DirectoryEntry> entries = co_await disk_.list(path_);
   std::vector<std::string> deleted;
@@ -143,8 +110,12 @@ Task<void> LogDirectory::find_partitions() {
     partitions_.push_back(std::move(found));
   }
   if (!deleted.empty()) gate_.spawn(remove_later(std::move(deleted), after(std::chrono::minutes(1))));
-  // What has no directory begins anew, whatever it once had.
-  // The files are to say so before it does: else a crash soon after would give it what is said of its predecessor.
+  co_await forget_missing();
+}
+
+// What has no directory begins anew, whatever it once had.
+// The files are to say so before it does: else a crash soon after would give it what is said of its predecessor.
+Task<void> LogDirectory::forget_missing() {
   std::unordered_set<TopicPartition> found;
   for (const FoundPartition& partition : partitions_) found.insert(partition.name);
   for (Checkpoint* checkpoint : {&recovery_points_, &high_watermarks_, &starts_}) {
@@ -223,167 +194,6 @@ std::function<void(const DiskError&)> LogDirectory::failing() {
   return [this](const DiskError& error) { home_.post([this, why = std::string(error.what())] { fail(why); }); };
 }
 
-// --- journals ---
-
-// Afterwards the log's own files have everything.
-Task<void> LogDirectory::recover_tail(PartitionLog& log, TopicId id, PartitionId partition) {
-  std::exception_ptr error;
-  try {
-    co_await recovered_.replay(log, id, partition);
-    if (log.end() < log.start()) co_await log.delete_before(log.start());
-    co_await log.sync_files();
-  } catch (...) {
-    error = std::current_exception();
-  }
-  if (!error) co_return;
-  try {
-    co_await log.close();
-  } catch (const DiskError&) {
-    // The first one is told.
-  }
-  std::rethrow_exception(error);
-}
-
-Task<void> LogDirectory::keep_journals(std::vector<Shard*> shards, int64_t bytes) {
-  for (Shard* shard : shards) {
-    auto make = [this, bytes]() -> Task<std::unique_ptr<Journal>> {
-      auto journal = std::make_unique<Journal>(path_, bytes);
-      journal->on_failure(failing());
-      co_return journal;
-    };
-    std::unique_ptr<Journal> journal = co_await on(*shard, std::move(make));
-    journals_.emplace_back(shard, std::move(journal));
-  }
-}
-
-Task<void> LogDirectory::finish_recovery() {
-  co_await recovered_.remove(disk_);
-  for (const auto& [shard, journal] : journals_) {
-    auto begin = [&journal]() -> Task<void> {
-      journal->begin();
-      co_return;
-    };
-    co_await on(*shard, std::move(begin));
-  }
-}
-
-Task<void> LogDirectory::close_journals(bool remove) {
-  for (const auto& [shard, journal] : journals_) {
-    auto close = [&journal, remove]() -> Task<void> { co_await journal->close(remove); };
-    co_await on(*shard, std::move(close));
-  }
-  if (journals_.empty() || !remove) co_return;
-  const std::vector<DirectoryEntry> entries = co_await disk_.list(path_);
-  for (const DirectoryEntry& entry : entries) {
-    if (entry.is_directory || !entry.name.starts_with(journal_file_prefix)) continue;
-    co_await disk_.remove(file(entry.name));
-  }
-  co_await disk_.sync_directory(path_);
-}
-
-// --- checkpoints ---
-
-Task<void> LogDirectory::write_exclusively(std::string name, std::string text) {
-  while (writing_) co_await written_.wait();
-  if (offline_) co_return;
-  writing_ = true;
-  std::optional<DiskError> failure;
-  try {
-    co_await write_file_atomically(disk_, file(name), std::move(text));
-  } catch (const DiskError& error) {
-    failure = error;
-  }
-  writing_ = false;
-  written_.notify();
-  if (failure) {
-    fail(failure->what());
-    throw DiskError(*failure);
-  }
-}
-
-Task<void> LogDirectory::Checkpoint::write(LogDirectory& directory) {
-  // What somebody else is writing may be ours: whoever returns from here has it on the disk.
-  while (directory.writing_) co_await directory.written_.wait();
-  if (!changed) co_return;
-  changed = false;
-  std::string text = format_offsets(offsets);
-  co_await directory.write_exclusively(std::string(file), std::move(text));
-}
-
-void LogDirectory::Checkpoint::set(const TopicPartition& name, Offset offset) {
-  const auto [at, is_new] = offsets.try_emplace(name, offset);
-  changed = changed || is_new || at->second != offset;
-  at->second = offset;
-}
-
-void LogDirectory::Checkpoint::erase(const TopicPartition& name) { changed = offsets.erase(name) > 0 || changed; }
-
-Task<void> LogDirectory::write_checkpoints() {
-  co_await recovery_points_.write(*this);
-  co_await starts_.write(*this);
-  co_await high_watermarks_.write(*this);
-}
-
-// Afterwards the files do not say of the log that it goes further.
-Task<void> LogDirectory::tell_truncation(TopicPartition name, Offset end) {
-  outdated_.insert(name);
-  for (Checkpoint* checkpoint : {&recovery_points_, &starts_}) {
-    const auto said = checkpoint->offsets.find(name);
-    if (said != checkpoint->offsets.end() && said->second > end) checkpoint->set(name, end);
-    co_await checkpoint->write(*this);
-  }
-}
-
-Task<void> LogDirectory::checkpoint(std::vector<PartitionPositions> positions) {
-  for (const PartitionPositions& p : positions) {
-    if (outdated_.contains(p.name)) continue;
-    recovery_points_.set(p.name, p.recovery_point);
-    high_watermarks_.set(p.name, p.high_watermark);
-    if (p.start_moved) {
-      starts_.set(p.name, p.start);
-    } else {
-      starts_.erase(p.name);
-    }
-  }
-  co_await write_checkpoints();
-}
-
-Task<void> LogDirectory::checkpoint_high_watermarks(std::vector<PartitionPositions> positions) {
-  for (const PartitionPositions& p : positions) {
-    if (!outdated_.contains(p.name)) high_watermarks_.set(p.name, p.high_watermark);
-  }
-  co_await high_watermarks_.write(*this);
-}
-
-void LogDirectory::keep_checkpoints(Collect collect, Millis every, Millis high_watermarks_every) {
-  gate_.spawn(checkpoint_now_and_then(std::move(collect), every, high_watermarks_every));
-}
-
-Task<void> LogDirectory::checkpoint_now_and_then(Collect collect, Millis every, Millis high_watermarks_every) {
-  MonoTime next_full = after(every);
-  while (!closing_ && !offline_) {
-    const MonoTime due = std::min(after(high_watermarks_every), next_full);
-    co_await closing_event_.wait(due);
-    if (closing_ || offline_) break;
-    if (now() < due) continue;
-    try {
-      outdated_.clear();
-      std::vector<PartitionPositions> positions = co_await collect();
-      if (closing_ || offline_) break;
-      if (now() >= next_full) {
-        next_full = after(every);
-        co_await checkpoint(std::move(positions));
-      } else {
-        co_await checkpoint_high_watermarks(std::move(positions));
-      }
-    } catch (const DiskError& error) {
-      fail(error.what());
-    }
-  }
-}
-
-// --- partitions that go ---
-
 Task<std::string> LogDirectory::rename_partition(TopicPartition name, DirectoryKind kind) {
   outdated_.insert(name);
   recovery_points_.erase(name);
@@ -426,8 +236,6 @@ Task<void> LogDirectory::remove_later(std::vector<std::string> paths, MonoTime d
   }
 }
 
-// --- the end ---
-
 void LogDirectory::fail(const std::string& why) {
   if (offline_) return;
   offline_ = true;
@@ -459,51 +267,6 @@ Task<void> LogDirectory::abandon() {
   co_await gate_.close();
   co_await close_journals(false);
   lock_.reset();
-}
-
-void check_together(const std::vector<const LogDirectory*>& all, const std::string& metadata_directory) {
-  std::map<TopicPartition, const LogDirectory*> places;
-  std::set<Uuid> ids;
-  const MetaProperties* previous = nullptr;
-  for (const LogDirectory* directory : all) {
-    const std::string meta_path = directory->path() + "/meta.properties";
-    if (!directory->meta()) {
-      throw CorruptLog("No `meta.properties` found in " + directory->path() +
-                       " (have you run `kafka-storage.sh` to format the directory?)");
-    }
-    const MetaProperties& meta = *directory->meta();
-    if (previous && meta.cluster_id != previous->cluster_id) {
-      throw CorruptLog("Invalid cluster.id in: " + meta_path + ". Expected " + previous->cluster_id + ", but read " +
-                       meta.cluster_id);
-    }
-    if (previous && meta.node_id != previous->node_id) {
-      throw CorruptLog("Stored node id " + std::to_string(meta.node_id.value_or(BrokerId(-1)).value) +
-                       " doesn't match previous node id " +
-                       std::to_string(previous->node_id.value_or(BrokerId(-1)).value) + " in " + meta_path +
-                       ". If you moved your data, make sure your configured node id matches. If you intend to create "
-                       "a new node, you should remove all data in your data directories.");
-    }
-    if (meta.directory_id && !ids.insert(*meta.directory_id).second) {
-      throw CorruptLog("Duplicate directory ID " + to_string(*meta.directory_id) + " found in " + meta_path);
-    }
-    if (directory->has_metadata_log() && directory->path() != metadata_directory) {
-      throw CorruptLog("Found unexpected metadata location in data directory `" + directory->path() +
-                       "` (the configured metadata directory is " + metadata_directory + ").");
-    }
-    for (const FoundPartition& partition : directory->partitions()) {
-      if (all.size() == 1) break;
-      const auto [at, is_new] = places.emplace(partition.name, directory);
-      if (is_new) continue;
-      throw CorruptLog("Duplicate log directories for " + directory_name(partition.name) + " are found in both " +
-                       at->second->partition_path(partition.name) + " and " +
-                       directory->partition_path(partition.name) +
-                       ". It is likely because log directory failure happened while broker was replacing current "
-                       "replica with future replica. Recover broker from this failure by manually deleting one of the "
-                       "two directories for this partition. It is recommended to delete the partition in the log "
-                       "directory that is known to have failed recently.");
-    }
-    previous = &meta;
-  }
 }
 
 }  // namespace millrace::log

@@ -129,6 +129,7 @@ class LogDirectory {
   Task<void> read_checkpoints();
   Task<OffsetCheckpoint> read_checkpoint(std::string name, std::string consequence);
   Task<void> find_partitions();
+  Task<void> forget_missing();
   Task<void> recover_tail(PartitionLog& log, TopicId id, PartitionId partition);
   Task<void> close_journals(bool remove);
   Task<std::string> rename_partition(TopicPartition name, DirectoryKind kind);
