@@ -1,9 +1,8 @@
 // Group: one classic consumer group, as a machine that neither waits nor writes.
 //
-//   Empty ──join──▶ PreparingRebalance ──all joined, or time is up──▶ CompletingRebalance ──leader's sync stored──▶
-//   Stable
-//     ▲                  │   ▲                                               │                                       │
-//     └──nobody left─────┘   └──────────── a member comes, changes, fails or leaves ─────────────────────────────────┘
+//   Empty ──join──▶ PreparingRebalance ──all joined, or time is up──▶ CompletingRebalance ──sync stored──▶ Stable
+//     ▲                  │   ▲                                               │                              │
+//     └──nobody left─────┘   └───────── a member comes, changes, fails or leaves ──────────────────────────┘
 //   Dead: deleted, or coordinated elsewhere.
 //
 // In PreparingRebalance the joins of all members are parked; completing it opens a new generation, answers them all,
