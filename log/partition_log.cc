@@ -147,7 +147,7 @@ AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client,
     newest = std::max(newest, batch.max_timestamp);
   }
 
-  roll_before(valid.size, next - 1, newest, end_);
+  roll_before(valid.size, next - 1, newest, end_, now);
   result.base = end_;
   if (config_.timestamp_type == TimestampType::log_append_time) result.log_append_time = now;
   for (const ValidBatch& batch : valid.batches) {
@@ -173,7 +173,7 @@ AppendResult PartitionLog::append_as_follower(Bytes records) {
   for (const ValidBatch& valid_batch : valid.batches) {
     const RecordBatch& batch = valid_batch.batch;
     const Timestamp newest = batch.is_legacy() ? Timestamp(-1) : std::max(Timestamp(-1), batch.max_timestamp());
-    roll_before(batch.size(), batch.last_offset(), newest, batch.base_offset());
+    roll_before(batch.size(), batch.last_offset(), newest, batch.base_offset(), clock_.wall_now());
     // A copy: the request it came in holds far more than this batch.
     put(RecordBatch(Bytes::copy_of(batch.bytes().span())), batch.size());
   }
@@ -214,12 +214,12 @@ void PartitionLog::finish_append() {
 
 // --- rolling ---
 
-void PartitionLog::roll_before(size_t incoming, Offset last, Timestamp newest, Offset first) {
-  if (!segments_.back()->should_roll(config_, incoming, last, newest, clock_.wall_now())) return;
-  roll_to(std::max(end_, segments_.back()->empty() ? first : end_));
+void PartitionLog::roll_before(size_t incoming, Offset last, Timestamp newest, Offset first, Timestamp now) {
+  if (!segments_.back()->should_roll(config_, incoming, last, newest, now)) return;
+  roll_to(std::max(end_, segments_.back()->empty() ? first : end_), now);
 }
 
-void PartitionLog::roll_to(Offset base) {
+void PartitionLog::roll_to(Offset base, Timestamp now) {
   const std::shared_ptr<Segment> old = segments_.back();
   if (old->empty() && old->base() == base) return;
   if (old->empty()) {
@@ -240,7 +240,7 @@ void PartitionLog::roll_to(Offset base) {
     };
     jobs_.push_back({nullptr, 0, {}, {}, std::move(finish)});
   }
-  segments_.push_back(std::make_shared<Segment>(directory_, base, clock_.wall_now()));
+  segments_.push_back(std::make_shared<Segment>(directory_, base, now));
   start_writer();
 }
 
@@ -262,7 +262,7 @@ Task<void> PartitionLog::finish_segment(std::shared_ptr<Segment> segment, Offset
 
 Task<void> PartitionLog::roll() {
   if (failed_ || closed_ || alone_) co_return;
-  roll_to(end_);
+  roll_to(end_, clock_.wall_now());
 }
 
 // --- what is known about epochs and producers ---

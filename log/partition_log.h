@@ -10,12 +10,12 @@
 // stops both and works alone. Nothing runs while nothing is asked for.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <set>
 
 #include "log/journal.h"
 #include "log/loader.h"
+#include "log/queue.h"
 #include "log/validator.h"
 #include "runtime/gate.h"
 
@@ -96,8 +96,8 @@ class PartitionLog final : public Log, private JournaledLog {
   AppendResult refuse(Validation&& why) const;
   void put(protocol::RecordBatch batch, size_t held);
   void finish_append();
-  void roll_before(size_t incoming, Offset last, Timestamp newest, Offset first);
-  void roll_to(Offset base);
+  void roll_before(size_t incoming, Offset last, Timestamp newest, Offset first, Timestamp now);
+  void roll_to(Offset base, Timestamp now);
   Task<void> finish_segment(std::shared_ptr<Segment> segment, Offset snapshot_at, std::string snapshot);
 
   Task<void> make_directory();
@@ -187,12 +187,12 @@ class PartitionLog final : public Log, private JournaledLog {
     protocol::RecordBatch batch;
     size_t held;  // memory that goes when this goes
   };
-  std::deque<Kept> tail_;  // everything from written_ on, and what is kept of what lies before
+  Queue<Kept> tail_;  // everything from written_ on, and what is kept of what lies before
   int64_t tail_bytes_ = 0;
   int64_t followed_for_ = 0;                    // bytes yet to be appended before nobody is thought to read what is new
   std::vector<std::shared_ptr<Segment>> used_;  // closed segments with open files, the latest last
 
-  std::deque<Job> jobs_;
+  Queue<Job> jobs_;
   size_t unwritten_ = 0;     // bytes that jobs will write
   Offset write_wanted_{-1};  // what lies below is not put off
   bool writing_ = false;

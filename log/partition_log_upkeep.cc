@@ -64,7 +64,7 @@ Task<int> PartitionLog::apply_retention(Offset high_watermark) {
       gone.pop_back();
       if (gone.empty()) co_return 0;
     } else {
-      roll_to(end_);
+      roll_to(end_, clock_.wall_now());
     }
   }
   std::erase_if(segments_, [&](const auto& segment) { return std::ranges::find(gone, segment) != gone.end(); });

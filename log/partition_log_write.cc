@@ -64,8 +64,7 @@ Task<void> PartitionLog::write_jobs() {
     if (!on_disk_) co_await make_directory();
     while (!jobs_.empty() && !failed_ && !may_put_off()) {
       if (jobs_.front().work) {
-        const Job job = std::move(jobs_.front());
-        jobs_.pop_front();
+        const Job job = jobs_.pop_front();
         co_await job.work();
       } else {
         co_await write_some();
@@ -99,10 +98,10 @@ Task<void> PartitionLog::write_some() {
   Offset next = written_;
   while (!jobs_.empty() && jobs_.front().segment == segment && parts.size() < parts_per_write &&
          bytes < bytes_per_write) {
-    bytes += jobs_.front().bytes.size();
-    next = jobs_.front().next;
-    parts.push_back(std::move(jobs_.front().bytes));
-    jobs_.pop_front();
+    Job job = jobs_.pop_front();
+    bytes += job.bytes.size();
+    next = job.next;
+    parts.push_back(std::move(job.bytes));
   }
   unwritten_ -= bytes;
   co_await file->write(position, std::move(parts));
@@ -131,8 +130,7 @@ void PartitionLog::evict_tail() {
   // Where nobody follows, memory goes back while it is still in the processor's cache, and the next request gets it.
   const int64_t budget = crowded || followed_for_ <= 0 ? 0 : tail_budget;
   while (!tail_.empty() && tail_bytes_ > budget && tail_.front().batch.next_offset() <= written_) {
-    forget_tail(tail_.front().held);
-    tail_.pop_front();
+    forget_tail(tail_.pop_front().held);
   }
 }
 

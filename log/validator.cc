@@ -52,7 +52,7 @@ Found look(const Bytes& bytes, size_t at, size_t& size) {
 }
 
 // A produce request carries exactly one batch of magic 2 in each partition; bytes behind it are left out.
-Validation find_batches(const Bytes& records, bool client, std::vector<RecordBatch>& out) {
+std::optional<Validation> find_batches(const Bytes& records, bool client, std::vector<ValidBatch>& out) {
   size_t at = 0;
   while (at < records.size()) {
     size_t size = 0;
@@ -71,12 +71,12 @@ Validation find_batches(const Bytes& records, bool client, std::vector<RecordBat
       return refuse(ErrorCode::corrupt_message,
                     "A record batch of " + std::to_string(size) + " bytes is smaller than its header.");
     }
-    out.emplace_back(records.slice(at, size));
+    out.emplace_back().batch = RecordBatch(records.slice(at, size));
     at += size;
   }
   if (out.empty())
     return refuse(ErrorCode::invalid_record, "Produce requests must contain a record batch in each partition.");
-  return {};
+  return std::nullopt;
 }
 
 std::optional<std::string> header_fault(const RecordBatch& batch, bool client) {
@@ -188,41 +188,34 @@ Compression target_codec(const RecordBatch& batch, const LogConfig& config) {
   return static_cast<Compression>(config.compression);
 }
 
-// Nearly every batch is taken as it came. Nothing when this one may be refused, or needs to be rebuilt: walk() decides.
-std::optional<ValidBatch> take_as_it_is(const RecordBatch& batch, const LogConfig& config, Timestamp now) {
+// Nearly every batch is taken as it came. False when this one may be refused, or needs to be rebuilt: walk() decides.
+bool take_as_it_is(ValidBatch& valid, const LogConfig& config, Timestamp now) {
+  const RecordBatch& batch = valid.batch;
   const Compression codec = batch.compression();
-  if (codec != target_codec(batch, config) || batch.is_log_append_time()) return std::nullopt;
+  if (codec != target_codec(batch, config) || batch.is_log_append_time()) return false;
   const Bytes records = protocol::decompress(codec, batch.payload(), unpack_limit(config));
   const std::optional<protocol::RecordSurvey> found =
       protocol::survey(records.span(), batch.count(), batch.base_timestamp());
-  if (!found || (config.cleanup_compact && !found->all_have_keys)) return std::nullopt;
-  if (codec != Compression::none && !found->consecutive) return std::nullopt;
-  ValidBatch valid;
-  valid.batch = batch;
+  if (!found || (config.cleanup_compact && !found->all_have_keys)) return false;
+  if (codec != Compression::none && !found->consecutive) return false;
   valid.records = batch.count();
   if (config.timestamp_type == TimestampType::log_append_time) {
     valid.log_append_time = true;
     valid.max_timestamp = now;
-    return valid;
+    return true;
   }
   const auto oldest_age = static_cast<__int128>(now.value) - found->oldest.value;
   const auto newest_age = static_cast<__int128>(now.value) - found->newest.value;
   if (oldest_age > config.timestamp_before_max.count() || -newest_age > config.timestamp_after_max.count()) {
-    return std::nullopt;
+    return false;
   }
   valid.max_timestamp = std::max(found->newest, Timestamp(-1));
-  return valid;
+  return true;
 }
 
-Validation accepted(ValidBatch valid) {
-  Validation answer;
-  answer.size = valid.batch.size();
-  answer.batches.push_back(std::move(valid));
-  return answer;
-}
-
-Validation walk(const RecordBatch& batch, const LogConfig& config, const TopicPartition& name, Timestamp now,
-                bool client) {
+std::optional<Validation> walk(ValidBatch& valid, const LogConfig& config, const TopicPartition& name, Timestamp now,
+                               bool client) {
+  const RecordBatch batch = valid.batch;
   const size_t limit = unpack_limit(config);
   const Compression source = batch.compression();
   const Compression target = target_codec(batch, config);
@@ -245,24 +238,23 @@ Validation walk(const RecordBatch& batch, const LogConfig& config, const TopicPa
   }
   if (client && rules.failed()) return rules.answer();
 
-  ValidBatch valid;
   valid.records = index;
   valid.log_append_time = config.timestamp_type == TimestampType::log_append_time;
   valid.max_timestamp = valid.log_append_time ? now : newest;
-  valid.batch = in_place ? batch : rebuild(batch, target, config, now, limit);
+  if (!in_place) valid.batch = rebuild(batch, target, config, now, limit);
   if (client && !in_place && valid.batch.size() > static_cast<size_t>(config.max_message_bytes)) {
     return refuse(ErrorCode::message_too_large,
                   "The record batch is " + std::to_string(valid.batch.size()) + " bytes after recompression in " +
                       text(name) + ", which exceeds max.message.bytes " + std::to_string(config.max_message_bytes));
   }
-  return accepted(std::move(valid));
+  return std::nullopt;
 }
 
-Validation check_records(const RecordBatch& batch, const LogConfig& config, const TopicPartition& name, Timestamp now,
-                         bool client) {
+std::optional<Validation> check_records(ValidBatch& valid, const LogConfig& config, const TopicPartition& name,
+                                        Timestamp now, bool client) {
   try {
-    if (std::optional<ValidBatch> valid = take_as_it_is(batch, config, now)) return accepted(std::move(*valid));
-    return walk(batch, config, name, now, client);
+    if (take_as_it_is(valid, config, now)) return std::nullopt;
+    return walk(valid, config, name, now, client);
   } catch (const protocol::CompressionError& error) {
     return refuse(ErrorCode::unknown_server_error, error.what());
   }
@@ -272,13 +264,13 @@ Validation check_records(const RecordBatch& batch, const LogConfig& config, cons
 
 Validation validate(const Bytes& records, const LogConfig& config, const TopicPartition& name, Timestamp now,
                     bool client) {
-  std::vector<RecordBatch> batches;
-  Validation answer = find_batches(records, client, batches);
-  if (answer.error != ErrorCode::none) {
-    answer.before_log = true;
-    return answer;
+  Validation answer;
+  if (std::optional<Validation> refused = find_batches(records, client, answer.batches)) {
+    refused->before_log = true;
+    return std::move(*refused);
   }
-  for (const RecordBatch& batch : batches) {
+  for (ValidBatch& valid : answer.batches) {
+    const RecordBatch& batch = valid.batch;
     if (client && batch.base_offset().value != 0) {
       return refuse(ErrorCode::invalid_record, "The baseOffset of the record batch in the append to " + text(name) +
                                                    " should be 0, but it is " +
@@ -301,10 +293,10 @@ Validation validate(const Bytes& records, const LogConfig& config, const TopicPa
     if (std::optional<std::string> fault = header_fault(batch, client)) {
       return refuse(ErrorCode::invalid_record, *fault + " in topic partition " + text(name) + ".");
     }
-    Validation one = check_records(batch, config, name, now, client);
-    if (one.error != ErrorCode::none) return one;
-    answer.size += one.size;
-    answer.batches.push_back(std::move(one.batches.front()));
+    if (std::optional<Validation> refused = check_records(valid, config, name, now, client)) {
+      return std::move(*refused);
+    }
+    answer.size += valid.batch.size();
   }
   return answer;
 }

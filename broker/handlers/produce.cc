@@ -51,6 +51,15 @@ bool is_transactional(const Bytes& records) {
          (protocol::load_big<int16_t>(records.data() + 21) & 16) != 0 && static_cast<int8_t>(records.data()[16]) == 2;
 }
 
+bool names_one_twice(const std::vector<ProduceRequest::Partition>& partitions) {
+  if (partitions.size() < 2) return false;
+  std::vector<PartitionId> named;
+  named.reserve(partitions.size());
+  for (const ProduceRequest::Partition& partition : partitions) named.push_back(partition.index);
+  std::ranges::sort(named);
+  return std::ranges::adjacent_find(named) != named.end();
+}
+
 void append(Broker& broker, Write& write, int16_t version, size_t held) {
   ProduceResponse::Partition& answer = *write.answer;
   write.partition = broker.partitions().find(write.topic, write.index);
@@ -103,18 +112,16 @@ Task<std::optional<ProduceResponse>> produce(Broker& broker, RequestContext cont
       topic_answer.name = std::move(wanted.name);
     }
     topic_answer.partitions.reserve(wanted.partitions.size());
+    const bool repeats = names_one_twice(wanted.partitions);
     for (ProduceRequest::Partition& partition : wanted.partitions) {
       // The same partition twice in one request is answered once.
-      bool repeated = false;
-      for (const ProduceResponse::Partition& other : topic_answer.partitions) {
-        repeated = repeated || other.index == partition.index;
-      }
       ProduceResponse::Partition* answer = nullptr;
-      if (repeated) {
-        for (ProduceResponse::Partition& other : topic_answer.partitions) {
-          if (other.index == partition.index) answer = &other;
-        }
-      } else {
+      if (repeats) {
+        const auto before =
+            std::ranges::find(topic_answer.partitions, partition.index, &ProduceResponse::Partition::index);
+        if (before != topic_answer.partitions.end()) answer = &*before;
+      }
+      if (answer == nullptr) {
         answer = &topic_answer.partitions.emplace_back();
         answer->index = partition.index;
       }

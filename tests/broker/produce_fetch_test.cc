@@ -263,6 +263,26 @@ TEST_CASE("a waiting fetch ends when records come, or when it has waited long en
   });
 }
 
+TEST_CASE("a partition named twice in a produce is written twice and answered once") {
+  BrokerWorld broker;
+  broker.run([]() -> Task<void> {
+    Client client = co_await connected();
+    const TopicId topic = co_await create_topic(client, "t", 2);
+    ProduceRequest request = produce_request(topic, batch_of({"first"}));
+    auto& partitions = request.topics[0].partitions;
+    partitions.resize(3);
+    partitions[1].index = PartitionId(1);
+    partitions[1].records = batch_of({"other"});
+    partitions[2].records = batch_of({"second"});
+    const auto answer = co_await client.call(std::move(request));
+    REQUIRE(answer.topics.at(0).partitions.size() == 2);
+    CHECK(answer.topics[0].partitions[0].index == PartitionId(0));
+    CHECK(answer.topics[0].partitions[1].index == PartitionId(1));
+    const auto values = co_await fetch_all(client, topic);
+    CHECK(values == std::vector<std::string>{"first", "second"});
+  });
+}
+
 TEST_CASE("errors of a fetch come at once, with empty records and offsets of -1") {
   BrokerWorld broker;
   broker.run([]() -> Task<void> {
