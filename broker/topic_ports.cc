@@ -161,9 +161,7 @@ Task<processing::TopicWriter::Appended> TopicPorts::append_all(std::string topic
     Offset end(0);
     for (const Bytes& batch : batches) {
       if (appended.batches > 0) co_await sleep_until(now());  // sockets have their turn before timers
-      // What is recognised when it is sent again is never stamped twice, so it need not be copied for that.
-      const bool recognised = protocol::RecordBatch(batch).has_producer();
-      const log::AppendResult placed = found->append(batch, true, recognised ? batch.size() : 0);
+      const log::AppendResult placed = found->append(batch, true, batch.size());
       appended.error = placed.error;
       if (placed.error != ErrorCode::none) break;
       end = std::max(end, placed.last + 1);

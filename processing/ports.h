@@ -56,7 +56,8 @@ class TopicWriter {
   // Appends one record batch and answers once it is acknowledged at the broker's durability. Batches that carry a
   // producer id and sequence are deduplicated by the log as for any idempotent producer.
   virtual Task<ErrorCode> append(std::string topic, PartitionId partition, Bytes batch) = 0;
-  // The same with several batches, in order, up to the first that is refused: one wait for all of them.
+  // The same with several batches, in order, up to the first that is refused: one wait for all of them. Their memory is
+  // given away: who sends one again that has no producer id, and so may lie in the log already, sends a copy.
   struct Appended {
     ErrorCode error = ErrorCode::none;
     size_t batches = 0;  // that need not be sent again

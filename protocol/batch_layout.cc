@@ -23,6 +23,10 @@ char* write_nullable(char* to, Nullable bytes) {
   if (bytes && !bytes->empty()) std::memcpy(to, bytes->data(), bytes->size());
   return to + (bytes ? bytes->size() : 0);
 }
+// So that the string grows as it does by itself.
+void make_room(std::string& out, size_t total) {
+  if (total > out.capacity()) out.reserve(std::max(total, 2 * out.capacity()));
+}
 Nullable view_of(const std::optional<std::string>& bytes) { return bytes ? Nullable(*bytes) : std::nullopt; }
 
 }  // namespace
@@ -35,7 +39,7 @@ void append_record(std::string& out, int64_t timestamp_delta, int64_t offset_del
   for (const Header& header : headers) length += nullable_size(header.key) + nullable_size(view_of(header.value));
   const size_t used = out.size();
   const size_t total = used + varint_size(static_cast<int64_t>(length)) + length;
-  if (total > out.capacity()) out.reserve(std::max(total, 2 * out.capacity()));
+  make_room(out, total);
   out.resize_and_overwrite(total, [&](char* memory, size_t size) {
     char* to = write_varint(memory + used, static_cast<int64_t>(length));
     *to++ = 0;  // attributes
@@ -50,6 +54,54 @@ void append_record(std::string& out, int64_t timestamp_delta, int64_t offset_del
     }
     check(to == memory + size);
     return size;
+  });
+}
+
+void begin_record(std::string& out, int64_t timestamp_delta, int64_t offset_delta, Nullable key, size_t value_size) {
+  const auto size = static_cast<int64_t>(value_size);
+  const size_t front = 1 + varint_size(timestamp_delta) + varint_size(offset_delta) + nullable_size(key);
+  const size_t length = front + varint_size(size) + value_size + 1;
+  const size_t total = out.size() + varint_size(static_cast<int64_t>(length)) + front + varint_size(size);
+  make_room(out, total);
+  out.resize_and_overwrite(total, [&, used = out.size()](char* memory, size_t whole) {
+    char* to = write_varint(memory + used, static_cast<int64_t>(length));
+    *to++ = 0;  // attributes
+    to = write_varint(to, timestamp_delta);
+    to = write_varint(to, offset_delta);
+    to = write_nullable(to, key);
+    to = write_varint(to, size);
+    check(to == memory + whole);
+    return whole;
+  });
+}
+
+void end_record(std::string& out) { out.push_back('\0'); }
+
+void append_values(std::string& out, int64_t timestamp_delta, int64_t offset_delta, std::string_view values,
+                   size_t from, std::span<const size_t> ends) {
+  if (ends.empty()) return;
+  constexpr size_t most_around_a_value = 5 + 1 + 10 + 5 + 1 + 5 + 1;
+  const size_t most = out.size() + (ends.back() - from) + ends.size() * most_around_a_value;
+  make_room(out, most);
+  const size_t time_size = varint_size(timestamp_delta);
+  out.resize_and_overwrite(most, [&, used = out.size()](char* memory, size_t) {
+    char* to = memory + used;
+    for (const size_t end : ends) {
+      const size_t size = end - from;
+      const auto value_size = static_cast<int64_t>(size);
+      const size_t length = 1 + time_size + varint_size(offset_delta) + 1 + varint_size(value_size) + size + 1;
+      to = write_varint(to, static_cast<int64_t>(length));
+      *to++ = 0;  // attributes
+      to = write_varint(to, timestamp_delta);
+      to = write_varint(to, offset_delta++);
+      to = write_varint(to, -1);
+      to = write_varint(to, value_size);
+      std::memcpy(to, values.data() + from, size);
+      to += size;
+      *to++ = 0;  // headers
+      from = end;
+    }
+    return static_cast<size_t>(to - memory);
   });
 }
 

@@ -13,6 +13,15 @@ namespace millrace::protocol {
 void append_record(std::string& to, int64_t timestamp_delta, int64_t offset_delta, std::optional<std::string_view> key,
                    std::optional<std::string_view> value, std::span<const Header> headers);
 
+// The same without headers, and without the value, of which so many bytes follow; then end_record().
+void begin_record(std::string& to, int64_t timestamp_delta, int64_t offset_delta, std::optional<std::string_view> key,
+                  size_t value_size);
+void end_record(std::string& to);
+// Appends records that have nothing but values, at one time and one offset after the other. The values lie one behind
+// the other in `values`, from `from` on; `ends` says where each of them ends.
+void append_values(std::string& to, int64_t timestamp_delta, int64_t offset_delta, std::string_view values, size_t from,
+                   std::span<const size_t> ends);
+
 // What the records come to.
 struct BatchSummary {
   Timestamp base_timestamp{-1};

@@ -17,9 +17,7 @@ constexpr size_t encoded_at_once = 512;  // rows, so that their bytes are still 
 
 }  // namespace
 
-void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key,
-                 std::optional<std::string_view> value, std::span<const protocol::Header> headers) {
-  const size_t size = record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
+OutputBatch& Outbox::open_batch(Lane& lane, Timestamp timestamp, size_t size) {
   std::vector<OutputBatch>& batches = lane.batches;
   if (batches.empty() || batches.back().bytes.size() + size > output_batch_bytes) {
     const bool more = !batches.empty();
@@ -28,14 +26,43 @@ void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view
     batch.bytes.resize(protocol::batch_header_size);
     batch.summary.base_timestamp = timestamp;
   }
-  OutputBatch& batch = batches.back();
-  protocol::BatchSummary& summary = batch.summary;
+  protocol::BatchSummary& summary = batches.back().summary;
   summary.max_timestamp = std::max(summary.max_timestamp, timestamp);
+  return batches.back();
+}
+
+void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key,
+                 std::optional<std::string_view> value, std::span<const protocol::Header> headers) {
+  const size_t size = record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
+  OutputBatch& batch = open_batch(lane, timestamp, size);
+  protocol::BatchSummary& summary = batch.summary;
   ++summary.last_offset_delta;
   ++summary.count;
   append_record(batch.bytes, timestamp - summary.base_timestamp, summary.last_offset_delta, key, value, headers);
   bytes_ += size;
   ++count_;
+}
+
+void Outbox::add_values(Lane& lane, Timestamp timestamp, std::string_view values, std::span<const size_t> ends) {
+  for (size_t from = 0; !ends.empty();) {
+    OutputBatch& batch = open_batch(lane, timestamp, record_overhead + ends.front() - from);
+    const auto size_of = [&](size_t count) { return count * record_overhead + ends[count - 1] - from; };
+    const size_t room = output_batch_bytes - std::min(output_batch_bytes, batch.bytes.size());
+    size_t count = ends.size();
+    if (size_of(count) > room) {
+      count = 1;
+      while (count < ends.size() && size_of(count + 1) <= room) ++count;
+    }
+    protocol::BatchSummary& summary = batch.summary;
+    protocol::append_values(batch.bytes, timestamp - summary.base_timestamp, summary.last_offset_delta + 1, values,
+                            from, ends.first(count));
+    summary.last_offset_delta += static_cast<int32_t>(count);
+    summary.count += static_cast<int32_t>(count);
+    bytes_ += size_of(count);
+    count_ += static_cast<int64_t>(count);
+    from = ends[count - 1];
+    ends = ends.subspan(count);
+  }
 }
 
 std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> Outbox::take() {
@@ -206,6 +233,7 @@ void KafkaSink::write_some(const Batch& batch, std::span<const uint32_t> rows) {
     with_value = kept_rows_;
   }
   encode(*value_, value_columns_, with_value, values_);
+  if (write_values()) return;
 
   const std::string no_topic;
   Route* usual = nullptr;
@@ -247,6 +275,15 @@ void KafkaSink::write_some(const Batch& batch, std::span<const uint32_t> rows) {
     }
     outbox_.add(*to->lanes[choose(to->lanes.size(), key)], timestamp, key, value, headers_);
   }
+}
+
+bool KafkaSink::write_values() {
+  if (key_ || options_.upsert || !node_.metadata.empty() || options_.topics.empty()) return false;
+  if (options_.partitioner == SinkOptions::Partitioner::round_robin) return false;
+  if (std::ranges::find(values_.ends, RowEncoder::null_row) != values_.ends.end()) return false;
+  Route& to = route(options_.topics.front());
+  outbox_.add_values(*to.lanes[choose(to.lanes.size(), std::nullopt)], Timestamp(job_.now), values_.text, values_.ends);
+  return true;
 }
 
 void KafkaSink::save(std::string& out) const {

@@ -31,6 +31,9 @@ class Outbox {
   void add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key, std::optional<std::string_view> value,
            std::span<const protocol::Header> headers);
 
+  // Records that have nothing but values, which end in `values` where `ends` says.
+  void add_values(Lane& lane, Timestamp timestamp, std::string_view values, std::span<const size_t> ends);
+
   bool empty() const { return count_ == 0; }
   size_t bytes() const { return bytes_; }
   int64_t count() const { return count_; }
@@ -38,6 +41,9 @@ class Outbox {
   std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> take();
 
  private:
+  // The batch that the next record goes into; so many bytes, or more of them, will come of it and others.
+  static OutputBatch& open_batch(Lane& lane, Timestamp timestamp, size_t size);
+
   std::map<TopicPartition, Lane> lanes_;
   size_t bytes_ = 0;
   int64_t count_ = 0;
@@ -89,6 +95,8 @@ class KafkaSink final : public SinkOperator {
     std::vector<Outbox::Lane*> lanes;
   };
   void write_some(const Batch& batch, std::span<const uint32_t> rows);
+  // What write_some() has encoded, where nothing but the values tells one record from another; false: it does.
+  bool write_values();
   Route& route(const std::string& topic);
   size_t choose(size_t partitions, std::optional<std::string_view> key);
   // For a table whose key is not the query's: what is there now, by key.

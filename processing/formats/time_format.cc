@@ -346,7 +346,7 @@ std::string format_timestamp(TimestampValue value, TimestampStandard standard, b
   return text;
 }
 
-char* TimestampWriter::write(char* to, TimestampValue value) {
+char* TimestampWriter::write_any(char* to, TimestampValue value) {
   int64_t days = 0, nanos = 0;
   split(value, days, nanos);
   if (days != last_day_) {
@@ -368,6 +368,9 @@ char* TimestampWriter::write(char* to, TimestampValue value) {
   const uint64_t digits = eight_digits((minutes / 60 * 100 + minutes % 60) * 10'000 + seconds % 60 * 100) | eight_zeros;
   store8(to + 11, (digits & 0xffff) | uint64_t{':'} << 16 | (digits & 0xffff0000) << 8 | uint64_t{':'} << 40 |
                       (digits & 0xffff00000000) << 16);
+  std::memcpy(near_.data(), to, near_.size());
+  near_minute_ = days * day_millis + minutes * int64_t{60'000};
+  near_millis_ = 60'000;
   to += 19;
   if (const auto fraction = static_cast<uint32_t>(nanos % 1'000'000'000); fraction != 0) {
     // .SSSnnnnnn without the zeros at its end

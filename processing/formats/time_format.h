@@ -72,11 +72,34 @@ class TimestampWriter {
   explicit TimestampWriter(TimestampStandard standard = TimestampStandard::sql, bool zoned = false)
       : standard_(standard), zoned_(zoned) {}
   // Where the text ends; there is room for `longest`.
-  char* write(char* to, TimestampValue value);
+  [[gnu::always_inline]] char* write(char* to, TimestampValue value) {
+    const uint64_t in_minute = static_cast<uint64_t>(value.millis) - static_cast<uint64_t>(near_minute_);
+    if (in_minute < near_millis_ && value.nanos == 0) return write_near(to, static_cast<uint32_t>(in_minute));
+    return write_any(to, value);
+  }
 
  private:
+  char* write_any(char* to, TimestampValue value);
+  // Of the latest one, only seconds and milliseconds may differ.
+  char* write_near(char* to, uint32_t in_minute) const {
+    const uint32_t seconds = in_minute / 1000, millis = in_minute % 1000;
+    const uint32_t ten_seconds = seconds / 10, hundreds = millis / 100, tens = millis / 10;
+    std::memcpy(to, near_.data(), 16);
+    // :ss.SSS
+    store8(to + 16,
+           0x00'30'30'30'2e'30'30'3a + (uint64_t{ten_seconds} << 8 | uint64_t{seconds - 10 * ten_seconds} << 16 |
+                                        uint64_t{hundreds} << 32 | uint64_t{tens - 10 * hundreds} << 40 |
+                                        uint64_t{millis - 10 * tens} << 48));
+    to += millis == 0 ? 19 : millis != 10 * tens ? 23 : millis != 100 * hundreds ? 22 : 21;
+    if (zoned_) *to++ = 'Z';
+    return to;
+  }
+
   TimestampStandard standard_;
   bool zoned_;
+  std::array<char, 16> near_{};  // yyyy-MM-dd HH:mm
+  int64_t near_minute_ = 0;
+  uint64_t near_millis_ = 0;      // of that minute; 0: there is none
   int64_t last_day_ = INT64_MIN;  // of a year with four digits
   std::array<char, 16> last_date_{};
 };

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "processing/operators/operator.h"
-#include "protocol/record_batch.h"
+#include "protocol/batch_layout.h"
 #include "runtime/shard.h"
 
 namespace millrace::processing {
@@ -12,7 +12,8 @@ namespace millrace::processing {
 namespace {
 
 constexpr int64_t format_version = 1;
-constexpr size_t chunk_size = 100'000;  // that much is appended at a time, between two requests of others
+constexpr size_t chunk_size = 200'000;  // that much is appended at a time, between two requests of others
+constexpr size_t record_overhead = 32;
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
   return std::to_string(epoch) + "/" + std::to_string(chunk) + "/" + std::to_string(chunks);
@@ -176,7 +177,10 @@ Task<std::optional<CheckpointLog::Found>> CheckpointLog::open() {
 Task<ErrorCode> CheckpointLog::append(std::vector<Bytes> batches) {
   TopicWriter::Appended appended;
   for (int attempt = 0; attempt < 20 && !batches.empty(); ++attempt) {
-    if (attempt > 0) co_await sleep_until(after(std::chrono::milliseconds(100)));
+    if (attempt > 0) {
+      co_await sleep_until(after(std::chrono::milliseconds(100)));
+      batches.front() = Bytes::copy_of(batches.front().span());  // it may be there already
+    }
     appended = co_await writer_.append_all(topic_, PartitionId(0), batches);
     end_ += static_cast<int64_t>(appended.batches);
     for (size_t i = 0; i < appended.batches; ++i) bytes_since_trim_ += static_cast<int64_t>(batches[i].size());
@@ -186,25 +190,33 @@ Task<ErrorCode> CheckpointLog::append(std::vector<Bytes> batches) {
 }
 
 std::vector<Bytes> CheckpointLog::records(const Epoch& epoch, Timestamp now) {
-  size_t size = 0;
-  epoch.encode([&](std::string_view piece) { size += piece.size(); });
-  std::vector<std::string> values(1);
+  size_t left = 0;
+  epoch.encode([&](std::string_view piece) { left += piece.size(); });
+  const size_t chunks = (left + chunk_size - 1) / chunk_size;
+  std::vector<Bytes> batches;
+  std::string batch;
+  size_t room = 0;  // for the rest of the chunk
   epoch.encode([&](std::string_view piece) {
     while (!piece.empty()) {
-      if (values.back().size() == chunk_size) values.emplace_back();
-      if (values.back().empty()) values.back().reserve(std::min(size, chunk_size));
-      const std::string_view part = piece.substr(0, chunk_size - values.back().size());
-      values.back() += part;
+      if (room == 0) {
+        room = std::min(left, chunk_size);
+        const std::string key = key_of(epoch.number, batches.size(), chunks);
+        batch.reserve(protocol::batch_header_size + record_overhead + key.size() + room);
+        batch.resize(protocol::batch_header_size);
+        protocol::begin_record(batch, 0, 0, key, room);
+      }
+      const std::string_view part = piece.substr(0, room);
+      batch += part;
       piece.remove_prefix(part.size());
+      room -= part.size();
+      left -= part.size();
+      if (room > 0) continue;
+      protocol::end_record(batch);
+      batches.push_back(
+          protocol::finish_batch(std::exchange(batch, {}), {},
+                       {.base_timestamp = now, .max_timestamp = now, .last_offset_delta = 0, .count = 1}));
     }
   });
-  std::vector<Bytes> batches;
-  for (std::string& value : values) {
-    protocol::BatchBuilder builder;
-    builder.add(now, key_of(epoch.number, batches.size(), values.size()), value);
-    batches.push_back(builder.build());
-    value = {};
-  }
   return batches;
 }
 

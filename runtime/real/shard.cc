@@ -37,7 +37,8 @@ constexpr int batches_per_turn = 4;
 using LoopTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                              asio::io_context::executor_type>;
 
-// All timers of a shard behind one timer of the loop, which is only touched when the earliest changes.
+// All timers of a shard behind one timer of the loop, which is only touched when something is due earlier than it. What
+// is due already does without it, since setting it costs ten times as much.
 class RealClock final : public Clock {
  public:
   explicit RealClock(asio::io_context& loop) : alarm_(loop) {}
@@ -57,10 +58,18 @@ class RealClock final : public Clock {
  private:
   void arm(MonoTime due) {
     armed_ = due;
-    alarm_.expires_at(std::chrono::steady_clock::time_point(due.time_since_epoch()));
-    alarm_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) fire_due();
-    });
+    if (due <= now()) {
+      // The first time round the loop finds the sockets that are ready, the second time is behind them.
+      asio::post(alarm_.get_executor(), [this] { asio::post(alarm_.get_executor(), [this] { fire_due(); }); });
+    } else if (due < alarm_due_) {
+      alarm_due_ = due;
+      alarm_.expires_at(std::chrono::steady_clock::time_point(due.time_since_epoch()));
+      alarm_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        alarm_due_ = never;
+        fire_due();
+      });
+    }
   }
   void fire_due() {
     firing_ = true;
@@ -74,6 +83,7 @@ class RealClock final : public Clock {
 
   TimerQueue timers_;
   LoopTimer alarm_;
+  MonoTime alarm_due_ = never;
   MonoTime armed_ = never;
   bool firing_ = false;
 };

@@ -161,11 +161,15 @@ TEST_CASE("timestamps are read and written quickly as they are slowly") {
       TimestampReader reader(standard, zoned);
       TimestampWriter writer(standard, zoned);
       uint64_t state = 3;
+      int64_t near = 0;
       for (int i = 0; i < 20'000; ++i) {
         state = state * 6364136223846793005 + 1442695040888963407;
         const uint64_t random = state >> 20;
+        // Now and then far apart, else in the same minute, day or year.
         const int64_t span = i % 7 == 0 ? 400'000'000'000'000 : i % 3 == 0 ? 40'000'000'000'000 : 200'000'000;
         TimestampValue value{static_cast<int64_t>(random % static_cast<uint64_t>(span)) - span / 3, 0};
+        if (i % 4 != 0) value.millis = near + static_cast<int64_t>(random % 60'500) - 250;
+        near = value.millis - value.millis % 60'000;
         if (i % 5 == 0) value.millis -= value.millis % 1000;
         if (i % 5 == 1) value.millis -= value.millis % 100;
         if (i % 11 == 0) value.nanos = static_cast<int32_t>(random % 1'000'000);

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "protocol/batch_layout.h"
 #include "protocol/crc32c.h"
 #include "protocol/record_survey.h"
 #include "protocol/varint.h"
@@ -152,6 +153,38 @@ TEST_CASE("records that do not fill their batch exactly are malformed") {
     while (reader.next()) {
     }
     CHECK(reader.malformed());
+  }
+}
+
+TEST_CASE("records written in parts, or many at once, are those that are written one by one") {
+  std::mt19937_64 random(5);
+  for (const int64_t time : {int64_t{0}, int64_t{-1}, int64_t{70}, INT64_MAX / 2}) {
+    for (const int64_t first : {0, 60, 8190, 1 << 20}) {
+      std::string values, one_by_one = "header", at_once = "header";
+      std::vector<size_t> ends;
+      const size_t from = random() % 3;
+      values.resize(from, '-');
+      for (int64_t offset = first; offset < first + 100; ++offset) {
+        const size_t most = offset % 20 == 0 ? 20'000 : offset % 3 == 0 ? 200 : 70;
+        const std::string value(random() % most, static_cast<char>('a' + offset % 26));
+        append_record(one_by_one, time, offset, std::nullopt, value, {});
+        values += value;
+        ends.push_back(values.size());
+      }
+      append_values(at_once, time, first, values, from, ends);
+      CHECK(at_once == one_by_one);
+    }
+    for (const size_t size : {0, 1, 63, 64, 8191, 8192, 300'000}) {
+      for (const std::optional<std::string_view> key : {std::optional<std::string_view>("1/0/17"), {}}) {
+        const std::string value(size, 'v');
+        std::string whole = "header", in_parts = "header";
+        append_record(whole, time, 3, key, value, {});
+        begin_record(in_parts, time, 3, key, value.size());
+        in_parts += value;
+        end_record(in_parts);
+        CHECK(in_parts == whole);
+      }
+    }
   }
 }
 

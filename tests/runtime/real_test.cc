@@ -84,6 +84,37 @@ TEST_CASE("a shard goes on while long work runs beside it") {
   CHECK(world.run(main) == 0);
 }
 
+TEST_CASE("a timer that is due already lets sockets go first, and keeps no later one from firing") {
+  real::World world;
+  const auto main = [](real::World&) -> Task<int> {
+    Net& net = Shard::current().net();
+    const Address any{"127.0.0.1", 0};
+    std::unique_ptr<Listener> listener = co_await net.listen(any);
+    std::unique_ptr<Connection> client = co_await net.connect(listener->local(), after(10s));
+    std::unique_ptr<Connection> server = co_await listener->accept();
+    Gate gate;
+    int received = 0;
+    const auto receive = [&]() -> Task<void> {
+      std::byte buffer[1];
+      while (co_await server->read_some(buffer) == 1) ++received;
+    };
+    gate.spawn(receive());
+    bool later = false;
+    Shard::current().clock().schedule(after(20ms), [&later] { later = true; });
+    for (int sent = 1; sent <= 100 || !later; ++sent) {
+      std::vector<Bytes> byte;
+      byte.push_back(Bytes::copy_of("x"));
+      co_await client->write(std::move(byte));
+      co_await sleep_until(now());
+      CHECK(received == sent);
+    }
+    client->close();
+    co_await gate.close();
+    co_return 0;
+  };
+  CHECK(world.run(main) == 0);
+}
+
 TEST_CASE("a world gives what its main returns or throws") {
   real::World world(2);
   const auto answer = [](real::World& w) -> Task<int> {
