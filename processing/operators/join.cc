@@ -1,6 +1,7 @@
 #include "processing/operators/join.h"
 
-#include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace millrace::processing {
 
@@ -52,44 +53,49 @@ std::vector<Join::Entry*> Join::matches(const Change& change) {
   Side& other = state_[1 - change.side];
   const int64_t number = other.keys.find(change.key);
   if (number < 0) return found;
-  Bucket& bucket = other.rows[static_cast<size_t>(number)];
-  if (!sides_.has_condition()) {
-    for (Entry& entry : bucket) found.push_back(&entry);
-    return found;
-  }
+  for (Entry* entry = other.rows[static_cast<size_t>(number)].first; entry != nullptr; entry = entry->next)
+    found.push_back(entry);
+  if (!sides_.has_condition()) return found;
   std::vector<Row> rows;
   std::vector<const Row*> candidates;
-  rows.reserve(bucket.size());
-  for (const Entry& entry : bucket) {
-    rows.push_back(decode_key(entry.row, other.types));
+  rows.reserve(found.size());
+  for (const Entry* entry : found) {
+    rows.push_back(decode_key(entry->row(), other.types));
     candidates.push_back(&rows.back());
   }
   const Row own = decode_key(change.row, state_[change.side].types);
   const std::vector<bool> fits = sides_.fitting(own, change.side, candidates, eval_);
+  std::vector<Entry*> fitting;
   for (size_t i = 0; i < fits.size(); ++i)
-    if (fits[i]) found.push_back(&bucket[i]);
-  return found;
+    if (fits[i]) fitting.push_back(found[i]);
+  return fitting;
 }
 
-void Join::add(const Change& change, int64_t matches) {
-  Side& side = state_[change.side];
+void Join::Side::add(std::string_view key, std::string_view row, int64_t matches) {
   bool added = false;
-  const uint32_t number = side.keys.find_or_add(change.key, added);
-  if (number >= side.rows.size()) side.rows.resize(number + 1);
-  side.rows[number].push_back({std::string(change.row), matches});
+  const uint32_t number = keys.find_or_add(key, added);
+  if (number >= rows.size()) rows.resize(number + 1);
+  check(row.size() <= UINT32_MAX);
+  auto* entry =
+      new (memory.take(sizeof(Entry) + row.size())) Entry{nullptr, matches, static_cast<uint32_t>(row.size())};
+  if (!row.empty()) std::memcpy(entry + 1, row.data(), row.size());
+  Bucket& bucket = rows[number];
+  (bucket.first == nullptr ? bucket.first : bucket.last->next) = entry;
+  bucket.last = entry;
 }
 
-void Join::remove(const Change& change) {
-  Side& side = state_[change.side];
-  const int64_t number = side.keys.find(change.key);
+void Join::Side::remove(std::string_view key, std::string_view row) {
+  const int64_t number = keys.find(key);
   if (number < 0) return;
-  Bucket& bucket = side.rows[static_cast<size_t>(number)];
-  const auto at = std::ranges::find(bucket, change.row, &Entry::row);
-  if (at == bucket.end()) return;
-  bucket.erase(at);
-  if (!bucket.empty()) return;
-  bucket.shrink_to_fit();
-  side.keys.remove(static_cast<uint32_t>(number));
+  Bucket& bucket = rows[static_cast<size_t>(number)];
+  Entry* before = nullptr;
+  Entry* entry = bucket.first;
+  while (entry != nullptr && entry->row() != row) before = std::exchange(entry, entry->next);
+  if (entry == nullptr) return;
+  (before == nullptr ? bucket.first : before->next) = entry->next;
+  if (bucket.last == entry) bucket.last = before;
+  memory.give_back(entry, sizeof(Entry) + entry->size);
+  if (bucket.first == nullptr) keys.remove(static_cast<uint32_t>(number));
 }
 
 void Join::give(BatchBuilder& out, int side, std::optional<std::string_view> own, std::optional<std::string_view> other,
@@ -111,12 +117,12 @@ void Join::change(const Change& change, BatchBuilder& out) {
     } else {
       for (Entry* other : found) {
         if (other_outer) {
-          if (other->matches == 0) give(out, side, std::nullopt, other->row, RowKind::delete_);
+          if (other->matches == 0) give(out, side, std::nullopt, other->row(), RowKind::delete_);
           ++other->matches;
         }
       }
       const RowKind sent = own_outer || other_outer ? RowKind::insert : change.kind;
-      for (const Entry* other : found) give(out, side, change.row, other->row, sent);
+      for (const Entry* other : found) give(out, side, change.row, other->row(), sent);
     }
     add(change, static_cast<int64_t>(found.size()));
     return;
@@ -127,8 +133,8 @@ void Join::change(const Change& change, BatchBuilder& out) {
     return;
   }
   for (Entry* other : found) {
-    give(out, side, change.row, other->row, own_outer ? RowKind::delete_ : change.kind);
-    if (other_outer && --other->matches == 0) give(out, side, std::nullopt, other->row, RowKind::insert);
+    give(out, side, change.row, other->row(), own_outer ? RowKind::delete_ : change.kind);
+    if (other_outer && --other->matches == 0) give(out, side, std::nullopt, other->row(), RowKind::insert);
   }
 }
 
@@ -147,11 +153,11 @@ void Join::change_semi(const Change& change, BatchBuilder& out) {
   if (!is_retraction(change.kind)) {
     add(change, 0);
     for (Entry* left : found)
-      if (left->matches++ == 0) give_left(left->row, anti ? RowKind::delete_ : change.kind);
+      if (left->matches++ == 0) give_left(left->row(), anti ? RowKind::delete_ : change.kind);
   } else {
     remove(change);
     for (Entry* left : found)
-      if (--left->matches == 0) give_left(left->row, anti ? RowKind::insert : change.kind);
+      if (--left->matches == 0) give_left(left->row(), anti ? RowKind::insert : change.kind);
   }
 }
 
@@ -161,10 +167,12 @@ void Join::save(std::string& out) const {
     append_int(out, static_cast<int64_t>(side.keys.size()));
     side.keys.each([&](uint32_t number) {
       append_bytes(out, side.keys.key(number));
-      append_int(out, static_cast<int64_t>(side.rows[number].size()));
-      for (const Entry& entry : side.rows[number]) {
-        append_int(out, entry.matches);
-        append_bytes(out, entry.row);
+      int64_t count = 0;
+      for (const Entry* entry = side.rows[number].first; entry != nullptr; entry = entry->next) ++count;
+      append_int(out, count);
+      for (const Entry* entry = side.rows[number].first; entry != nullptr; entry = entry->next) {
+        append_int(out, entry->matches);
+        append_bytes(out, entry->row());
       }
     });
     append_int(out, static_cast<int64_t>(side.by_key.size()));
@@ -180,12 +188,10 @@ void Join::load(std::string_view& in) {
   Operator::load(in);
   for (Side& side : state_) {
     for (int64_t n = read_int(in); n > 0; --n) {
-      bool added = false;
-      const uint32_t number = side.keys.find_or_add(read_bytes(in), added);
-      if (number >= side.rows.size()) side.rows.resize(number + 1);
+      const std::string_view key = read_bytes(in);
       for (int64_t r = read_int(in); r > 0; --r) {
         const int64_t matches = read_int(in);
-        side.rows[number].push_back({std::string(read_bytes(in)), matches});
+        side.add(key, read_bytes(in), matches);
       }
     }
     for (int64_t n = read_int(in); n > 0; --n) {

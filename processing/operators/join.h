@@ -13,6 +13,7 @@
 
 #include "processing/operators/join_base.h"
 #include "processing/operators/key_table.h"
+#include "processing/operators/row_store.h"
 
 namespace millrace::processing {
 
@@ -26,17 +27,28 @@ class Join final : public Operator {
   void on_batch(int input, Batch batch) override;
 
  private:
+  // A row, with its bytes behind it.
   struct Entry {
-    std::string row;
-    int64_t matches = 0;
+    Entry* next;
+    int64_t matches;
+    uint32_t size;
+    std::string_view row() const { return {reinterpret_cast<const char*>(this + 1), size}; }
   };
-  using Bucket = std::vector<Entry>;
+  // Of one key, in the order in which they came.
+  struct Bucket {
+    Entry* first = nullptr;
+    Entry* last = nullptr;
+  };
   struct Side {
     KeyTable keys;                // join keys; those that match nothing start with a byte of their own
     std::vector<Bucket> rows;     // by the key's number
+    RowStore memory;              // of the rows
     std::vector<int> upsert_key;  // the input replaces rows by this key
     std::unordered_map<std::string, std::pair<std::string, std::string>> by_key;  // upsert key to join key and row
     std::vector<DataType> types;
+
+    void add(std::string_view key, std::string_view row, int64_t matches);
+    void remove(std::string_view key, std::string_view row);
   };
   // A row that comes or goes.
   struct Change {
@@ -50,8 +62,8 @@ class Join final : public Operator {
   void change(const Change& change, BatchBuilder& out);
   void change_semi(const Change& change, BatchBuilder& out);
   std::vector<Entry*> matches(const Change& change);
-  void add(const Change& change, int64_t matches);
-  void remove(const Change& change);
+  void add(const Change& change, int64_t matches) { state_[change.side].add(change.key, change.row, matches); }
+  void remove(const Change& change) { state_[change.side].remove(change.key, change.row); }
   // Nothing for a side: NULLs.
   void give(BatchBuilder& out, int side, std::optional<std::string_view> own, std::optional<std::string_view> other,
             RowKind kind) const;

@@ -52,16 +52,30 @@ std::vector<bool> JoinSides::fitting(const Row& own, int side, const std::vector
   std::vector<bool> fits(others.size(), condition_ == nullptr);
   if (condition_ == nullptr || others.empty()) return fits;
   BatchBuilder joined(joined_types_);
-  for (const Row* other : others) {
-    const Row& left = side == 0 ? own : *other;
-    const Row& right = side == 0 ? *other : own;
-    for (size_t c = 0; c < left_columns_; ++c) joined.column(c).append(left[c]);
-    for (size_t c = 0; c < right_columns_; ++c) joined.column(left_columns_ + c).append(right[c]);
-    joined.end_row();
-  }
-  const Batch batch = joined.finish();
-  for (const uint32_t row : filter(*condition_, batch, context)) fits[row] = true;
+  for (const Row* other : others) append_pair(joined, side == 0 ? own : *other, side == 0 ? *other : own);
+  mark_fitting(joined.finish(), context, fits);
   return fits;
+}
+
+std::vector<bool> JoinSides::fitting(std::span<const Row> left, const std::vector<const Row*>& right,
+                                     EvalContext& context) const {
+  std::vector<bool> fits(left.size() * right.size(), condition_ == nullptr);
+  if (condition_ == nullptr || fits.empty()) return fits;
+  BatchBuilder joined(joined_types_);
+  for (const Row& one : left)
+    for (const Row* other : right) append_pair(joined, one, *other);
+  mark_fitting(joined.finish(), context, fits);
+  return fits;
+}
+
+void JoinSides::append_pair(BatchBuilder& joined, const Row& left, const Row& right) const {
+  for (size_t c = 0; c < left_columns_; ++c) joined.column(c).append(left[c]);
+  for (size_t c = 0; c < right_columns_; ++c) joined.column(left_columns_ + c).append(right[c]);
+  joined.end_row();
+}
+
+void JoinSides::mark_fitting(const Batch& joined, EvalContext& context, std::vector<bool>& fits) const {
+  for (const uint32_t row : filter(*condition_, joined, context)) fits[row] = true;
 }
 
 void JoinSides::give(BatchBuilder& out, const Row* left, const Row* right, RowKind kind) const {

@@ -22,6 +22,9 @@ class JoinSides {
   // Which of the other side's rows fit this one: row `i` is true when it does.
   std::vector<bool> fitting(const Row& own, int side, const std::vector<const Row*>& others,
                             EvalContext& context) const;
+  // The same for many rows of the left side: all pairs of the first row, then those of the second …
+  std::vector<bool> fitting(std::span<const Row> left, const std::vector<const Row*>& right,
+                            EvalContext& context) const;
 
   // left ++ right, either of which may be missing.
   void give(BatchBuilder& out, const Row* left, const Row* right, RowKind kind) const;
@@ -34,6 +37,9 @@ class JoinSides {
   bool anti() const { return join_ == plan::JoinKind::anti; }
 
  private:
+  void append_pair(BatchBuilder& joined, const Row& left, const Row& right) const;
+  void mark_fitting(const Batch& joined, EvalContext& context, std::vector<bool>& fits) const;
+
   plan::JoinKind join_;
   std::vector<int> keys_[2];
   std::vector<bool> null_equals_;

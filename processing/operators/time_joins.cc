@@ -6,6 +6,8 @@ namespace millrace::processing {
 
 namespace {
 
+constexpr size_t pairs_at_once = 1024;  // of rows, so that a condition is computed for many of them
+
 int64_t millis_at(const Batch& batch, size_t row, int column) {
   const Column& times = batch.columns[static_cast<size_t>(column)];
   return times.is_null(row) ? min_watermark : times.at<TimestampValue>(row).millis;
@@ -43,17 +45,23 @@ void WindowJoin::join(const Group& group, BatchBuilder& out) {
   std::vector<const Row*> right;
   if (group.matchable)
     for (const Row& row : group.rows[1]) right.push_back(&row);
-  for (const Row& left : group.rows[0]) {
-    const std::vector<bool> fits = sides_.fitting(left, 0, right, eval_);
-    bool any = false;
-    for (size_t i = 0; i < fits.size(); ++i) {
-      if (!fits[i]) continue;
-      any = true;
-      right_matched[i] = true;
-      if (!sides_.one_sided()) sides_.give(out, &left, right[i], RowKind::insert);
+  const std::span<const Row> left = group.rows[0];
+  const size_t at_once = std::max<size_t>(1, pairs_at_once / std::max<size_t>(1, right.size()));
+  for (size_t from = 0; from < left.size(); from += at_once) {
+    const std::span<const Row> some = left.subspan(from, std::min(at_once, left.size() - from));
+    const std::vector<bool> fits = sides_.fitting(some, right, eval_);
+    auto fit = fits.begin();
+    for (const Row& row : some) {
+      bool any = false;
+      for (size_t i = 0; i < right.size(); ++i, ++fit) {
+        if (!*fit) continue;
+        any = true;
+        right_matched[i] = true;
+        if (!sides_.one_sided()) sides_.give(out, &row, right[i], RowKind::insert);
+      }
+      if (sides_.one_sided() ? any != sides_.anti() : !any && sides_.outer(0))
+        sides_.give(out, &row, nullptr, RowKind::insert);
     }
-    if (sides_.one_sided() ? any != sides_.anti() : !any && sides_.outer(0))
-      sides_.give(out, &left, nullptr, RowKind::insert);
   }
   if (!sides_.outer(1)) return;
   for (size_t i = 0; i < right_matched.size(); ++i)
