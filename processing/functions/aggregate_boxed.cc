@@ -14,6 +14,27 @@ struct ValueLess {
   bool operator()(const Value& a, const Value& b) const { return compare(a, b) < 0; }
 };
 
+template <class State>
+class StatePerGroup : public Accumulators {
+ public:
+  using Accumulators::Accumulators;
+  size_t size() const final { return states_.size(); }
+  void resize(size_t groups) final { states_.resize(groups); }
+  void reset(size_t group) final { states_[group] = State(); }
+
+ protected:
+  std::vector<State> states_;
+};
+
+// The state is the result.
+class ValuePerGroup : public StatePerGroup<Value> {
+ public:
+  using StatePerGroup::StatePerGroup;
+  Value result(size_t group) const final { return states_[group]; }
+  void save(size_t group, std::string& out) const final { append_value(out, states_[group]); }
+  void load(size_t group, std::string_view& in) final { states_[group] = read_value(in); }
+};
+
 // ---- MIN and MAX ----
 
 template <class T>
@@ -29,12 +50,9 @@ bool before(const T& a, const T& b) {
 
 // Of plain values, rows only ever added.
 template <class T, bool Max>
-class Extreme final : public Accumulators {
+class Extreme final : public StatePerGroup<Best<T>> {
  public:
-  using Accumulators::Accumulators;
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group] = Best<T>(); }
+  using StatePerGroup<Best<T>>::StatePerGroup;
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind>) override {
     Reader<T> in(args[0]);
@@ -62,7 +80,7 @@ class Extreme final : public Accumulators {
       return Value::integer(state.value);
   }
   Column results(std::span<const uint32_t> groups) const override {
-    ColumnBuilder out(type_);
+    ColumnBuilder out(this->type_);
     out.resize(groups.size());
     T* values = out.values<T>().data();
     for (size_t i = 0; i < groups.size(); ++i) {
@@ -89,16 +107,13 @@ class Extreme final : public Accumulators {
       state.any = true;
     }
   }
-  std::vector<Best<T>> states_;
+  using StatePerGroup<Best<T>>::states_;
 };
 
 // Of anything else: text, booleans, rows.
-class BoxedExtreme final : public Accumulators {
+class BoxedExtreme final : public ValuePerGroup {
  public:
-  BoxedExtreme(DataType type, bool max) : Accumulators(std::move(type)), max_(max) {}
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group] = Value(); }
+  BoxedExtreme(DataType type, bool max) : ValuePerGroup(std::move(type)), max_(max) {}
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind>) override {
     if (args[0].physical() == Physical::text) {
@@ -120,25 +135,20 @@ class BoxedExtreme final : public Accumulators {
     const Value& from = static_cast<const BoxedExtreme&>(other).states_[other_group];
     if (!from.is_null()) offer(states_[group], from);
   }
-  Value result(size_t group) const override { return states_[group]; }
-  void save(size_t group, std::string& out) const override { append_value(out, states_[group]); }
-  void load(size_t group, std::string_view& in) override { states_[group] = read_value(in); }
 
  private:
   void offer(Value& state, const Value& v) const {
     if (state.is_null() || (max_ ? compare(state, v) < 0 : compare(v, state) < 0)) state = v;
   }
   bool max_;
-  std::vector<Value> states_;
 };
 
+using ValueCounts = std::map<Value, int64_t, ValueLess>;
+
 // Counts every value, so that rows can go away again.
-class RetractableExtreme final : public Accumulators {
+class RetractableExtreme final : public StatePerGroup<ValueCounts> {
  public:
-  RetractableExtreme(DataType type, bool max) : Accumulators(std::move(type)), max_(max) {}
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group].clear(); }
+  RetractableExtreme(DataType type, bool max) : StatePerGroup(std::move(type)), max_(max) {}
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind> kinds) override {
     rows.each([&](size_t r) {
@@ -153,7 +163,7 @@ class RetractableExtreme final : public Accumulators {
   }
   Value result(size_t group) const override {
     // A value whose retraction came first counts below zero: it is not there.
-    const Counts& counts = states_[group];
+    const ValueCounts& counts = states_[group];
     if (max_) {
       for (auto it = counts.rbegin(); it != counts.rend(); ++it) {
         if (it->second > 0) return it->first;
@@ -183,24 +193,19 @@ class RetractableExtreme final : public Accumulators {
   }
 
  private:
-  using Counts = std::map<Value, int64_t, ValueLess>;
-  static void count(Counts& counts, const Value& value, int64_t n) {
+  static void count(ValueCounts& counts, const Value& value, int64_t n) {
     auto [it, added] = counts.try_emplace(value, 0);
     it->second += n;
     if (it->second == 0) counts.erase(it);
   }
   bool max_;
-  std::vector<Counts> states_;
 };
 
 // ---- FIRST_VALUE, LAST_VALUE, SINGLE_VALUE ----
 
-class FirstLast final : public Accumulators {
+class FirstLast final : public ValuePerGroup {
  public:
-  FirstLast(DataType type, bool last) : Accumulators(std::move(type)), last_(last) {}
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group] = Value(); }
+  FirstLast(DataType type, bool last) : ValuePerGroup(std::move(type)), last_(last) {}
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind>) override {
     rows.each([&](size_t r) {
@@ -212,22 +217,15 @@ class FirstLast final : public Accumulators {
     const Value& from = static_cast<const FirstLast&>(other).states_[other_group];
     if (!from.is_null() && (last_ || states_[group].is_null())) states_[group] = from;
   }
-  Value result(size_t group) const override { return states_[group]; }
-  void save(size_t group, std::string& out) const override { append_value(out, states_[group]); }
-  void load(size_t group, std::string_view& in) override { states_[group] = read_value(in); }
 
  private:
   bool last_;
-  std::vector<Value> states_;
 };
 
 // Keeps all values in the order they came.
-class RetractableFirstLast final : public Accumulators {
+class RetractableFirstLast final : public StatePerGroup<std::vector<Value>> {
  public:
-  RetractableFirstLast(DataType type, bool last) : Accumulators(std::move(type)), last_(last) {}
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group].clear(); }
+  RetractableFirstLast(DataType type, bool last) : StatePerGroup(std::move(type)), last_(last) {}
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind> kinds) override {
     rows.each([&](size_t r) {
@@ -254,20 +252,21 @@ class RetractableFirstLast final : public Accumulators {
 
  private:
   bool last_;
-  std::vector<std::vector<Value>> states_;
+};
+
+struct CountedValue {
+  Value value;
+  int64_t count = 0;
 };
 
 // The value of a scalar subquery: more than one row is an error.
-class SingleValue final : public Accumulators {
+class SingleValue final : public StatePerGroup<CountedValue> {
  public:
-  using Accumulators::Accumulators;
-  size_t size() const override { return states_.size(); }
-  void resize(size_t groups) override { states_.resize(groups); }
-  void reset(size_t group) override { states_[group] = State(); }
+  using StatePerGroup::StatePerGroup;
   void accumulate(std::span<const uint32_t> groups, const Rows& rows, std::span<const Column> args,
                   std::span<const RowKind> kinds) override {
     rows.each([&](size_t r) {
-      State& state = states_[groups[r]];
+      CountedValue& state = states_[groups[r]];
       bool retract = !kinds.empty() && is_retraction(kinds[r]);
       state.count += retract ? -1 : 1;
       if (state.count > 1)
@@ -279,7 +278,7 @@ class SingleValue final : public Accumulators {
     });
   }
   void merge(size_t group, const Accumulators& other, size_t other_group) override {
-    const State& from = static_cast<const SingleValue&>(other).states_[other_group];
+    const CountedValue& from = static_cast<const SingleValue&>(other).states_[other_group];
     if (from.count == 0) return;
     states_[group].count += from.count;
     states_[group].value = from.value;
@@ -293,13 +292,6 @@ class SingleValue final : public Accumulators {
     states_[group].value = read_value(in);
     load_plain(in, states_[group].count);
   }
-
- private:
-  struct State {
-    Value value;
-    int64_t count = 0;
-  };
-  std::vector<State> states_;
 };
 
 // ---- DISTINCT ----
