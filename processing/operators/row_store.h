@@ -9,11 +9,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/check.h"
+
 namespace millrace::processing {
 
 class RowStore {
  public:
+  // At least one byte.
   void* take(size_t size) {
+    check(size > 0);
     ++taken_;
     if (size > largest) {
       auto memory = std::make_unique_for_overwrite<std::byte[]>(size);
