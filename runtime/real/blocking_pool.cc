@@ -2,14 +2,12 @@
 #include "runtime/real/blocking_pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
+#include "runtime/real/scheduling.h"
 #include "runtime/real/system_call.h"
 
 namespace millrace::real {
@@ -20,19 +18,7 @@ constexpr size_t least_stack_bytes = 1 << 20;  // their frames are larger
 #else
 constexpr size_t least_stack_bytes = 64 << 10;
 #endif
-constexpr int a_tenth = 10;                   // of the time, as a nice level
-constexpr uint64_t shortest_slice = 100'000;  // nanoseconds
-// Of sched_setattr(2), which older libraries lack. SCHED_OTHER, without flags.
-struct SchedulingAttributes {
-  uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = SCHED_OTHER;
-  uint64_t flags = 0;
-  int32_t nice = 0;
-  uint32_t priority = 0;
-  uint64_t runtime = 0;  // nanoseconds
-  uint64_t deadline = 0;
-  uint64_t period = 0;
-};
+constexpr int a_tenth = 10;  // of the time, as a nice level
 }  // namespace
 
 int processors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
@@ -72,16 +58,10 @@ void BlockingPool::start_thread() {
 
 void* BlockingPool::thread_main(void* argument) {
   auto* pool = static_cast<BlockingPool*>(argument);
-  // A kernel that refuses lets them compete with everybody.
-  if (pool->priority_ == Priority::low) {
-    SchedulingAttributes little;
-    little.nice = a_tenth;
-    // A moment at a time: a shard that wakes meanwhile waits for the end of it (from Linux 6.12 on; others choose).
-    little.runtime = shortest_slice;
-    ::syscall(SYS_sched_setattr, 0, &little, 0);  // this thread
-  } else if (pool->priority_ == Priority::idle) {
-    const sched_param none{};
-    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+  if (pool->priority_ == Priority::idle) {
+    run_when_idle();
+  } else {
+    choose_slices(Slices::usual, pool->priority_ == Priority::low ? a_tenth : 0);
   }
   pool->work_until_stopped();
   return nullptr;

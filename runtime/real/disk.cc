@@ -83,15 +83,12 @@ class RealFile final : public File {
       ssize_t got = -1;
       int error = 0;
       if (may_read_nowait_) {
-        auto cached = [&] {
-          const ssize_t result = uninterrupted([&] { return ::preadv2(fd(), &rest, 1, from, RWF_NOWAIT); });
-          error = errno;
-          return result;
-        };
-        if (haste == Haste::ordinary)
-          got = cached();
-        else
-          got = co_await beside(std::move(cached));
+        if (haste == Haste::ordinary) {
+          got = read_cached(from, rest, error);
+        } else {
+          auto leisurely = [&] { return read_cached_by_pieces(from, rest, error); };
+          got = co_await beside(std::move(leisurely));
+        }
         if (got < 0 && error == EOPNOTSUPP) may_read_nowait_ = false;
       }
       if (got < 0) {
@@ -163,6 +160,27 @@ class RealFile final : public File {
     RealFile& file;
   };
   int fd() const { return descriptor_->get(); }
+
+  // What the page cache has, as preadv2 answers it.
+  ssize_t read_cached(int64_t at, iovec out, int& error) const {
+    const ssize_t got = uninterrupted([&] { return ::preadv2(fd(), &out, 1, at, RWF_NOWAIT); });
+    error = errno;
+    return got;
+  }
+  // The same, so that a shard that wakes meanwhile need not wait for the end of a long system call: most kernels take
+  // nobody's processor within one.
+  ssize_t read_cached_by_pieces(int64_t at, iovec out, int& error) const {
+    constexpr size_t piece = 64 << 10;
+    size_t done = 0;
+    while (done < out.iov_len) {
+      const iovec next{static_cast<std::byte*>(out.iov_base) + done, std::min(piece, out.iov_len - done)};
+      const ssize_t got = read_cached(at + static_cast<int64_t>(done), next, error);
+      if (got <= 0) return done > 0 ? static_cast<ssize_t>(done) : got;
+      done += static_cast<size_t>(got);
+      if (static_cast<size_t>(got) < next.iov_len) break;
+    }
+    return static_cast<ssize_t>(done);
+  }
 
   const std::string path_;
   const std::shared_ptr<const Descriptor> descriptor_;

@@ -24,6 +24,7 @@
 #include "runtime/real/adapters.h"
 #include "runtime/real/postings.h"
 #include "runtime/real/process.h"
+#include "runtime/real/scheduling.h"
 #include "runtime/timer_queue.h"
 
 namespace millrace::real {
@@ -167,6 +168,8 @@ RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(
 RealShard::~RealShard() = default;
 
 void RealShard::run() {
+  // It works in moments and waits in between: whoever else has the processor then gives way.
+  choose_slices(Slices::shortest);
   const Running running(this);
   this_thread = this;
   state_->loop.run();

@@ -1,6 +1,7 @@
 // What only the real world does: signals, other processes, running out of descriptors, bugs that must not go unnoticed.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -109,6 +110,20 @@ TEST_CASE("timers that are due already keep no socket and no later timer waiting
     }
     client->close();
     co_await gate.close();
+    co_return 0;
+  };
+  CHECK(world.run(main) == 0);
+}
+
+TEST_CASE("work beside a shard runs when nobody else wants to, and the shard as its process was started") {
+  const int nice_before = getpriority(PRIO_PROCESS, 0);
+  real::World world;
+  const auto main = [&](real::World&) -> Task<int> {
+    auto policy = [] { return sched_getscheduler(0); };
+    CHECK(policy() == SCHED_OTHER);
+    CHECK(getpriority(PRIO_PROCESS, 0) == nice_before);
+    const int beside_it = co_await beside(policy);
+    CHECK(beside_it == SCHED_IDLE);
     co_return 0;
   };
   CHECK(world.run(main) == 0);

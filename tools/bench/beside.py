@@ -96,7 +96,7 @@ class Job:
     def watch(self):
         # What this asks must not hold up the generator, with which it shares processors.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        while not self.stopping.wait(0.02 if self.again else 0.25):
+        while not self.stopping.wait(0.1 if self.again else 0.25):
             status = self.status()
             if status["state"] == "FAILED":
                 raise RuntimeError(status["root-exception"])
