@@ -2,12 +2,13 @@
 #include "runtime/real/blocking_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <thread>
 
-#include "runtime/real/scheduling.h"
 #include "runtime/real/system_call.h"
 
 namespace millrace::real {
@@ -18,7 +19,6 @@ constexpr size_t least_stack_bytes = 1 << 20;  // their frames are larger
 #else
 constexpr size_t least_stack_bytes = 64 << 10;
 #endif
-constexpr int a_tenth = 10;  // of the time, as a nice level
 }  // namespace
 
 int processors() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
@@ -58,10 +58,13 @@ void BlockingPool::start_thread() {
 
 void* BlockingPool::thread_main(void* argument) {
   auto* pool = static_cast<BlockingPool*>(argument);
-  if (pool->priority_ == Priority::idle) {
-    run_when_idle();
-  } else {
-    choose_slices(Slices::usual, pool->priority_ == Priority::low ? a_tenth : 0);
+  // A kernel that refuses lets them compete with everybody.
+  if (pool->priority_ == Priority::low) {
+    constexpr int a_tenth = 10;
+    ::setpriority(PRIO_PROCESS, 0, a_tenth);  // of this thread
+  } else if (pool->priority_ == Priority::idle) {
+    const sched_param none{};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
   }
   pool->work_until_stopped();
   return nullptr;

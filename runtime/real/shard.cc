@@ -24,7 +24,6 @@
 #include "runtime/real/adapters.h"
 #include "runtime/real/postings.h"
 #include "runtime/real/process.h"
-#include "runtime/real/scheduling.h"
 #include "runtime/timer_queue.h"
 
 namespace millrace::real {
@@ -168,8 +167,6 @@ RealShard::RealShard(int id, Process& process) : state_(std::make_unique<State>(
 RealShard::~RealShard() = default;
 
 void RealShard::run() {
-  // It works in moments and waits in between: whoever else has the processor then gives way.
-  choose_slices(Slices::shortest);
   const Running running(this);
   this_thread = this;
   state_->loop.run();
