@@ -12,7 +12,9 @@ namespace millrace::processing {
 namespace {
 
 constexpr int64_t format_version = 1;
-constexpr size_t chunk_size = 200'000;  // that much is appended at a time, between two requests of others
+// That much is appended at a time, between two requests of others: enough for a disk thread to write it, and not the
+// shard.
+constexpr size_t chunk_size = 300'000;
 constexpr size_t record_overhead = 32;
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
@@ -214,7 +216,7 @@ std::vector<Bytes> CheckpointLog::records(const Epoch& epoch, Timestamp now) {
       protocol::end_record(batch);
       batches.push_back(
           protocol::finish_batch(std::exchange(batch, {}), {},
-                       {.base_timestamp = now, .max_timestamp = now, .last_offset_delta = 0, .count = 1}));
+                                 {.base_timestamp = now, .max_timestamp = now, .last_offset_delta = 0, .count = 1}));
     }
   });
   return batches;
