@@ -63,7 +63,7 @@ Epoch Job::snapshot(bool last) {
                                .finished = partition->finished});
     }
   }
-  if (last) return epoch;  // nobody goes on from there
+  if (last) return epoch;                                          // nobody goes on from there
   epoch.state.reserve(last_state_bytes_ + last_state_bytes_ / 2);  // it mostly grows a little
   append_int(epoch.state, context_.late_dropped);
   graph_->save(epoch.state);
