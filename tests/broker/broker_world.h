@@ -49,8 +49,18 @@ class Client {
   // A whole request and its answer. Throws NetError when the broker closes instead.
   template <class Request>
   Task<typename Request::Response> call(Request request, int16_t version = Request::max_version) {
+    co_await send(std::move(request), version);
+    co_return co_await answer<Request>(version);
+  }
+  // Without waiting for the answer.
+  template <class Request>
+  Task<void> send(Request request, int16_t version) {
     Bytes body = encoded(request, version);
     co_await send_request(Request::key, version, std::move(body), version >= Request::flexible_from);
+  }
+  // The answer to the latest request, and nothing but it. Throws as call().
+  template <class Request>
+  Task<typename Request::Response> answer(int16_t version) {
     std::optional<Bytes> frame = co_await receive();
     if (!frame) throw NetError("the broker has closed the connection");
     protocol::Reader reader(std::move(*frame));
@@ -61,12 +71,6 @@ class Client {
     CHECK(reader.ok());
     CHECK(reader.remaining() == 0);
     co_return response;
-  }
-  // Without waiting for the answer.
-  template <class Request>
-  Task<void> send(Request request, int16_t version) {
-    Bytes body = encoded(request, version);
-    co_await send_request(Request::key, version, std::move(body), version >= Request::flexible_from);
   }
   Task<void> send_request(int16_t key, int16_t version, Bytes body, bool flexible) {
     protocol::Writer writer;

@@ -224,14 +224,7 @@ class History {
     } else {
       co_await client_.send(request, version_);
     }
-    const std::optional<Bytes> frame = co_await client_.receive();
-    REQUIRE(frame);
-    protocol::Reader reader(*frame);
-    reader.i32();
-    if (version_ >= FetchRequest::flexible_from) reader.skip_tagged();
-    FetchResponse response;
-    response.decode(reader, version_);
-    REQUIRE(reader.ok());
+    const FetchResponse response = co_await client_.answer<FetchRequest>(version_);
     CHECK(response.error == ErrorCode::none);
     const std::vector<Answered> expected = news_in(all);
     const std::vector<Answered> answered = flat(response);

@@ -104,14 +104,7 @@ TEST_CASE(
       REQUIRE(!values.empty());
       for (const std::string& got : values) CHECK(got == value(next++));
     }
-    std::optional<Bytes> frame = co_await client.receive();
-    REQUIRE(frame);
-    protocol::Reader reader(std::move(*frame));
-    reader.i32();
-    reader.skip_tagged();
-    FetchResponse response;
-    response.decode(reader, FetchRequest::max_version);
-    REQUIRE(reader.ok());
+    const FetchResponse response = co_await client.answer<FetchRequest>(FetchRequest::max_version);
     for (const std::string& got : values_of(response.topics.at(0).partitions.at(0))) CHECK(got == value(next++));
   });
 }
@@ -251,14 +244,8 @@ TEST_CASE("a waiting fetch ends when records come, or when it has waited long en
     co_await sleep_until(after(Millis(50)));
     Bytes batch = batch_of({"news"});
     co_await produce(writer, topic, std::move(batch));
-    const std::optional<Bytes> frame = co_await reader.receive();
-    REQUIRE(frame);
+    const FetchResponse response = co_await reader.answer<FetchRequest>(13);
     CHECK(now() - began < Millis(2000));
-    protocol::Reader bytes(*frame);
-    bytes.i32();
-    bytes.skip_tagged();
-    FetchResponse response;
-    response.decode(bytes, 13);
     CHECK(values_of(response.topics.at(0).partitions.at(0)) == std::vector<std::string>{"news"});
   });
 }
@@ -404,26 +391,14 @@ TEST_CASE("a request that waits in a session ends when another comes in it, whic
     co_await sleep_until(after(Millis(50)));
     wait.session_epoch = 2;
     co_await second.send(wait, 17);
-    const std::optional<Bytes> frame = co_await first.receive();
-    REQUIRE(frame);
+    const FetchResponse overtaken = co_await first.answer<FetchRequest>(17);
     CHECK(now() - began < Millis(1000));
-    protocol::Reader bytes(*frame);
-    bytes.i32();
-    bytes.skip_tagged();
-    FetchResponse overtaken;
-    overtaken.decode(bytes, 17);
     CHECK(overtaken.error == ErrorCode::invalid_fetch_session_epoch);
     CHECK(overtaken.topics.empty());
     Client writer = co_await connected();
     Bytes batch = batch_of({"news"});
     co_await produce(writer, topic, std::move(batch));
-    const std::optional<Bytes> late = co_await second.receive();
-    REQUIRE(late);
-    protocol::Reader more(*late);
-    more.i32();
-    more.skip_tagged();
-    FetchResponse news;
-    news.decode(more, 17);
+    const FetchResponse news = co_await second.answer<FetchRequest>(17);
     CHECK(values_of(news.topics.at(0).partitions.at(0)) == std::vector<std::string>{"news"});
   });
 }
