@@ -80,8 +80,7 @@ void end_record(std::string& out) { out.push_back('\0'); }
 void append_values(std::string& out, int64_t timestamp_delta, int64_t offset_delta, std::string_view values,
                    size_t from, std::span<const size_t> ends) {
   if (ends.empty()) return;
-  constexpr size_t most_around_a_value = 5 + 1 + 10 + 5 + 1 + 5 + 1;
-  const size_t most = out.size() + (ends.back() - from) + ends.size() * most_around_a_value;
+  const size_t most = out.size() + (ends.back() - from) + ends.size() * most_record_overhead;
   make_room(out, most);
   const size_t time_size = varint_size(timestamp_delta);
   out.resize_and_overwrite(most, [&, used = out.size()](char* memory, size_t) {

@@ -9,6 +9,10 @@
 
 namespace millrace::protocol {
 
+// What a record without headers may take besides its key and value: the sizes of itself, key and value, attributes, the
+// deltas of time and offset, the number of headers.
+inline constexpr size_t most_record_overhead = 5 + 5 + 5 + 1 + 10 + 5 + 1;
+
 // Appends one record. The deltas are to the first record of the batch.
 void append_record(std::string& to, int64_t timestamp_delta, int64_t offset_delta, std::optional<std::string_view> key,
                    std::optional<std::string_view> value, std::span<const Header> headers);

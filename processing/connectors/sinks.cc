@@ -12,7 +12,6 @@ namespace millrace::processing {
 namespace {
 
 constexpr size_t output_batch_bytes = 400'000;
-constexpr size_t record_overhead = 32;
 constexpr size_t encoded_at_once = 512;  // rows, so that their bytes are still near when they go into a batch
 
 }  // namespace
@@ -33,7 +32,7 @@ OutputBatch& Outbox::open_batch(Lane& lane, Timestamp timestamp, size_t size) {
 
 void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key,
                  std::optional<std::string_view> value, std::span<const protocol::Header> headers) {
-  const size_t size = record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
+  const size_t size = protocol::most_record_overhead + (key ? key->size() : 0) + (value ? value->size() : 0);
   OutputBatch& batch = open_batch(lane, timestamp, size);
   protocol::BatchSummary& summary = batch.summary;
   ++summary.last_offset_delta;
@@ -45,8 +44,8 @@ void Outbox::add(Lane& lane, Timestamp timestamp, std::optional<std::string_view
 
 void Outbox::add_values(Lane& lane, Timestamp timestamp, std::string_view values, std::span<const size_t> ends) {
   for (size_t from = 0; !ends.empty();) {
-    OutputBatch& batch = open_batch(lane, timestamp, record_overhead + ends.front() - from);
-    const auto size_of = [&](size_t count) { return count * record_overhead + ends[count - 1] - from; };
+    OutputBatch& batch = open_batch(lane, timestamp, protocol::most_record_overhead + ends.front() - from);
+    const auto size_of = [&](size_t count) { return count * protocol::most_record_overhead + ends[count - 1] - from; };
     const size_t room = output_batch_bytes - std::min(output_batch_bytes, batch.bytes.size());
     size_t count = ends.size();
     if (size_of(count) > room) {

@@ -15,7 +15,6 @@ constexpr int64_t format_version = 1;
 // That much is appended at a time, between two requests of others: enough for a disk thread to write it, and not the
 // shard.
 constexpr size_t chunk_size = 300'000;
-constexpr size_t record_overhead = 32;
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
   return std::to_string(epoch) + "/" + std::to_string(chunk) + "/" + std::to_string(chunks);
@@ -203,7 +202,7 @@ std::vector<Bytes> CheckpointLog::records(const Epoch& epoch, Timestamp now) {
       if (room == 0) {
         room = std::min(left, chunk_size);
         const std::string key = key_of(epoch.number, batches.size(), chunks);
-        batch.reserve(protocol::batch_header_size + record_overhead + key.size() + room);
+        batch.reserve(protocol::batch_header_size + protocol::most_record_overhead + key.size() + room);
         batch.resize(protocol::batch_header_size);
         protocol::begin_record(batch, 0, 0, key, room);
       }
