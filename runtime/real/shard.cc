@@ -38,7 +38,7 @@ using LoopTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wa
                                              asio::io_context::executor_type>;
 
 // All timers of a shard behind one timer of the loop, which is only touched when something is due earlier than it. What
-// is due already does without it, since setting it costs ten times as much.
+// is due already does without it, since setting it is a system call.
 class RealClock final : public Clock {
  public:
   explicit RealClock(asio::io_context& loop) : alarm_(loop) {}
