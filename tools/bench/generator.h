@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "protocol/messages/fetch.h"
 #include "tools/bench/cpu_account.h"
+#include "tools/bench/fetch_session.h"
 #include "tools/bench/histogram.h"
 #include "tools/bench/options.h"
 #include "tools/bench/workload.h"
@@ -34,7 +34,8 @@ struct Outcome {
   Histogram end_to_end;  // nanoseconds from due (or sent) to received by a consumer
   uint64_t due = 0;      // requests that were due while measuring
   uint64_t unanswered = 0;
-  int64_t worst_lateness = 0;  // nanoseconds by which the generator itself came late to its schedule
+  int64_t worst_lateness = 0;   // nanoseconds by which the generator itself came late to its schedule
+  uint64_t sessions_begun = 0;  // by all consumers, from the start on
   CpuUse cpu;
   size_t resident = 0;  // of the broker at the end
   int first_error = 0;
@@ -72,8 +73,12 @@ class Generator {
   void ask(Consumer& consumer);
   void flush(Consumer& consumer);
   void fetched(Consumer& consumer, std::span<const std::byte> frame, int64_t now);
+  bool take(FetchSession& session, const protocol::FetchResponse& response, int64_t now);
+  bool turn_back(FetchSession& session);
+  void walk(FetchSession& session, size_t place, const Bytes& records, int64_t now);
   size_t receive(Link& link);
-  void walk(Consumer& consumer, protocol::FetchRequestPartition& position, const Bytes& records, int64_t now);
+  void want_to_write(Link& link, bool wants_write);
+  void count_error(Flow& flow, ErrorCode error);
 
   const Options& options_;
   TopicId topic_;

@@ -18,6 +18,7 @@ producing:
   --producers N             connections, 0          --in-flight N        requests unanswered per connection, 5
   --record BYTES            value (and key), 100    --batch BYTES        largest batch, 16384
   --batches N               partitions a request writes to, one batch each, 1
+  --write-to N              only the first N partitions, all
   --acks all|1|0            all                     --codec NAME         none, gzip, snappy, lz4, zstd
   --keyed                   records have 16-byte keys
   --distinct N              different batches in turn, 8
@@ -26,6 +27,7 @@ consuming:
   --consumers N             connections, 0          --from begin|end     begin; end is what a tailing reader does
   --fetch-max BYTES         of an answer, 50 MB     --partition-max BYTES 1 MB
   --fetch-min BYTES         1                       --max-wait MS        500
+  --sessions                incremental fetch sessions; without it every request names every partition
   --until-end               stop at the ends the partitions had at the start
   --again                   start over there instead, until time is up
 load (saturation without one of these):
@@ -80,6 +82,7 @@ const std::map<std::string_view, std::function<void(Options&)>> flags = {
     {"--keyed", [](Options& o) { o.keyed = true; }},
     {"--until-end", [](Options& o) { o.until_end = true; }},
     {"--again", [](Options& o) { o.again = true; }},
+    {"--sessions", [](Options& o) { o.sessions = true; }},
     {"--saturate", [](Options&) {}},
     {"--histogram", [](Options& o) { o.print_histogram = true; }},
     {"--delete", [](Options& o) { o.delete_topic = true; }},
@@ -96,6 +99,7 @@ const std::map<std::string_view, Take> values = {
     {"--record", [](Options& o, std::string_view v) { o.record_size = number<size_t>(v); }},
     {"--batch", [](Options& o, std::string_view v) { o.batch_size = number<size_t>(v); }},
     {"--batches", [](Options& o, std::string_view v) { o.batches_per_request = number<int>(v); }},
+    {"--write-to", [](Options& o, std::string_view v) { o.written_partitions = number<int>(v); }},
     {"--acks", [](Options& o, std::string_view v) { o.acks = v == "all" ? int16_t{-1} : number<int16_t>(v); }},
     {"--codec", [](Options& o, std::string_view v) { o.codec = codec_named(v); }},
     {"--distinct", [](Options& o, std::string_view v) { o.distinct = number<int>(v); }},
@@ -120,8 +124,11 @@ void check_options(const Options& o) {
   if (o.producers < 0 || o.consumers < 0 || o.partitions < 1 || o.in_flight < 1 || o.distinct < 1) {
     throw UsageError("counts are positive");
   }
-  if (o.batches_per_request < 1 || o.batches_per_request > o.partitions) {
-    throw UsageError("--batches is between 1 and the partitions");
+  if (o.written_partitions < 0 || o.written_partitions > o.partitions) {
+    throw UsageError("--write-to is between 1 and the partitions");
+  }
+  if (o.batches_per_request < 1 || o.batches_per_request > o.to_be_written()) {
+    throw UsageError("--batches is between 1 and the partitions that are written to");
   }
   if (o.acks < -1 || o.acks > 1) throw UsageError("--acks is all, 1 or 0");
 }

@@ -29,6 +29,7 @@ struct Options {
   size_t record_size = 100;
   size_t batch_size = 16384;
   int batches_per_request = 1;
+  int written_partitions = 0;  // the first so many; 0: all
   int16_t acks = -1;
   protocol::Compression codec = protocol::Compression::none;
   bool keyed = false;
@@ -40,6 +41,7 @@ struct Options {
   int32_t partition_max = 1 << 20;
   int32_t fetch_min = 1;
   int32_t max_wait_ms = 500;
+  bool sessions = false;
   bool from_end = false;
   bool until_end = false;
   bool again = false;
@@ -57,6 +59,7 @@ struct Options {
   bool delete_topic = false;  // at the end
   bool first_ack = false;     // only time the first acknowledgement of a broker that is being started
 
+  int to_be_written() const { return written_partitions > 0 ? written_partitions : partitions; }
   bool open_loop() const { return megabytes_per_second || requests_per_second || records_per_second; }
 };
 

@@ -1,15 +1,14 @@
 // rawgen: loads a Kafka broker, Millrace or another, at the lowest cost of its own, and prints one JSON object.
 //
-//   rawgen --bootstrap 127.0.0.1:9092 --producers 4 --pid $(pidof millrace)                    saturate, 100-byte
-//   records rawgen --producers 4 --record 1024 --rate 200 --seconds 10                                 200 MB/s on
-//   schedule rawgen --producers 1 --consumers 1 --from end --batch 200 --records 1000                   ack and
-//   end-to-end latency rawgen --consumers 4 --again --pid …                                                       read
-//   the topic round and round
+//   saturate, 100-byte records                rawgen --producers 4 --pid $(pidof millrace)
+//   200 MB/s on schedule                      rawgen --producers 4 --record 1024 --rate 200 --seconds 10
+//   ack and end-to-end latency                rawgen --producers 1 --consumers 1 --from end --batch 200 --records 1000
+//   read the topic round and round            rawgen --consumers 4 --again --pid …
+//   ask 10,000 partitions for news, at once   rawgen --consumers 1 --sessions --partitions 10000 --fetch-min 0
 //
 // Rates and totals are of payload: keys and values before compression. cpu.broker is user and system time of the
-// process
-// --pid; cpu.kernel_threads that of all kernel threads, cpu.others of everybody else (a busy machine spoils a run), all
-// over the measured seconds. Latencies are microseconds. See `rawgen --help`.
+// process --pid; cpu.kernel_threads that of all kernel threads, cpu.others of everybody else (a busy machine spoils a
+// run), all over the measured seconds. Latencies are microseconds. See `rawgen --help`.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -34,9 +33,9 @@ void print_flow(const char* name, const Flow& flow, const CpuUse& cpu) {
       "\"mb_per_s\": %.2f, \"records_per_s\": %.0f, \"requests_per_s\": %.0f",
       name, flow.requests, flow.records, flow.payload, flow.batch_bytes, flow.errors, gigabytes * 1000 / wall,
       static_cast<double>(flow.records) / wall, static_cast<double>(flow.requests) / wall);
-  if (cpu.broker > 0 && flow.payload > 0) {
-    std::printf(", \"broker_cpu_s_per_gb\": %.4f, \"broker_cpu_us_per_request\": %.2f", cpu.broker / gigabytes,
-                cpu.broker * 1e6 / static_cast<double>(flow.requests));
+  if (cpu.broker > 0 && flow.payload > 0) std::printf(", \"broker_cpu_s_per_gb\": %.4f", cpu.broker / gigabytes);
+  if (cpu.broker > 0 && flow.requests > 0) {
+    std::printf(", \"broker_cpu_us_per_request\": %.2f", cpu.broker * 1e6 / static_cast<double>(flow.requests));
   }
   std::printf("},\n");
 }
@@ -68,6 +67,7 @@ void print_outcome(const Options& options, const Outcome& outcome) {
   if (options.consumers > 0) print_flow("consumed", outcome.consumed, cpu);
   if (outcome.ack.count() > 0) print_latency("ack_us", outcome.ack, options.print_histogram);
   if (outcome.end_to_end.count() > 0) print_latency("end_to_end_us", outcome.end_to_end, options.print_histogram);
+  if (options.sessions) std::printf("  \"sessions_begun\": %lu,\n", outcome.sessions_begun);
   if (options.open_loop()) {
     std::printf("  \"schedule\": {\"due\": %lu, \"unanswered\": %lu, \"worst_lateness_us\": %.1f},\n", outcome.due,
                 outcome.unanswered, static_cast<double>(outcome.worst_lateness) / 1000);

@@ -103,7 +103,7 @@ Frame encode_frame(const Options& options, TopicId topic_id, int16_t version, in
   topic.id = topic_id;
   Frame frame;
   frame.first_partition = first_partition;
-  frame.partitions = std::min(options.batches_per_request, options.partitions - first_partition);
+  frame.partitions = std::min(options.batches_per_request, options.to_be_written() - first_partition);
   for (int i = 0; i < frame.partitions; ++i) {
     const Batch& batch = batches[(variant + static_cast<size_t>(first_partition + i)) % batches.size()];
     auto& partition = topic.partitions.emplace_back();
@@ -139,7 +139,7 @@ Workload encode_workload(const Options& options, TopicId topic, int16_t produce_
   }
   Workload workload;
   workload.variants = batches.size();
-  for (int first = 0; first < options.partitions; first += options.batches_per_request) {
+  for (int first = 0; first < options.to_be_written(); first += options.batches_per_request) {
     for (size_t variant = 0; variant < workload.variants; ++variant) {
       workload.frames.push_back(encode_frame(options, topic, produce_version, first, batches, variant));
     }
