@@ -38,7 +38,7 @@ Task<groups::OffsetsLog::Appended> PartitionOffsetsLog::append(PartitionId index
       result.error = ErrorCode::not_leader_or_follower;
       co_return result;
     }
-    const log::AppendResult placed = partition->append(batch, false);
+    const log::AppendResult placed = partition->append(batch, {.client = false});
     result.error = placed.error;
     result.base = placed.base;
     if (placed.error == ErrorCode::none) result.error = co_await partition->wait_for(placed.last + 1, never);

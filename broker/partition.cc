@@ -34,13 +34,13 @@ ErrorCode Partition::check_epoch(LeaderEpoch current) const {
   return current < epoch_ ? ErrorCode::fenced_leader_epoch : ErrorCode::unknown_leader_epoch;
 }
 
-log::AppendResult Partition::append(Bytes batch, bool client, size_t held) {
+log::AppendResult Partition::append(Bytes batch, log::AppendOptions options) {
   if (closed()) {
     log::AppendResult refused;
     refused.error = ErrorCode::not_leader_or_follower;
     return refused;
   }
-  log::AppendResult result = log_->append(std::move(batch), epoch_, client, held);
+  log::AppendResult result = log_->append(std::move(batch), epoch_, options);
   if (result.error == ErrorCode::none && !following_ && high_watermark_ < log_->end()) {
     following_ = true;
     gate_.spawn(follow());

@@ -37,8 +37,8 @@ class Partition {
   // fenced_leader_epoch or unknown_leader_epoch where `current` is not ours; −1 is not checked.
   ErrorCode check_epoch(LeaderEpoch current) const;
 
-  // Appends at once, in memory; sees to it that the high watermark will follow. `held` as in Log::append.
-  log::AppendResult append(Bytes batch, bool client = true, size_t held = 0);
+  // Appends at once, in memory; sees to it that the high watermark will follow.
+  log::AppendResult append(Bytes batch, log::AppendOptions options = {});
   // Until the high watermark is at least `end`: none, request_timed_out, or kafka_storage_error/not_leader_or_follower
   // when it never will be.
   Task<ErrorCode> wait_for(Offset end, MonoTime deadline);

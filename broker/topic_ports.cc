@@ -161,7 +161,7 @@ Task<processing::TopicWriter::Appended> TopicPorts::append_all(std::string topic
     Offset end(0);
     for (const Bytes& batch : batches) {
       if (appended.batches > 0) co_await sleep_until(now());  // sockets have their turn before timers
-      const log::AppendResult placed = found->append(batch, true, batch.size());
+      const log::AppendResult placed = found->append(batch, {.held = batch.size(), .haste = Haste::none});
       appended.error = placed.error;
       if (placed.error != ErrorCode::none) break;
       end = std::max(end, placed.last + 1);

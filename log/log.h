@@ -54,6 +54,16 @@ struct RecordError {
   std::optional<std::string> message;
 };
 
+struct AppendOptions {
+  // False: written by the broker itself (coordinators, metadata): control batches allowed, size limits not applied.
+  bool client = true;
+  // 0: the records are copied. Otherwise they are given away: nobody else looks at them, the log may stamp them where
+  // they are, and keeping any of them keeps so many bytes of memory.
+  size_t held = 0;
+  // None: what is written of such records only is written beside the shard.
+  Haste haste = Haste::ordinary;
+};
+
 struct AppendResult {
   ErrorCode error = ErrorCode::none;
   Offset base{-1};
@@ -118,11 +128,8 @@ class Log {
   // --- writing ---
   // Validates a produced batch as Kafka's LogValidator does (CRC, counts, timestamps, keys, size, sequences), stamps
   // base offset and leader epoch, recompresses only where the topic demands another codec, and appends it.
-  // A duplicate of a batch still remembered answers success with its old offset. `client` false: written by the
-  // broker itself (coordinators, metadata): control batches allowed, size limits not applied.
-  // `held` 0: the records are copied. Otherwise they are given away: nobody else looks at them, the log may stamp them
-  // where they are, and keeping any of them keeps so many bytes of memory.
-  virtual AppendResult append(Bytes records, LeaderEpoch epoch, bool client = true, size_t held = 0) = 0;
+  // A duplicate of a batch still remembered answers success with its old offset.
+  virtual AppendResult append(Bytes records, LeaderEpoch epoch, AppendOptions options = {}) = 0;
   // A follower's append: offsets and epochs are kept as they are.
   virtual AppendResult append_as_follower(Bytes records) = 0;
   // Waits until `written`/`durable` is at least `end`; false past the deadline or when failed. What is durable counts

@@ -116,14 +116,14 @@ Validation refusal(ErrorCode error, std::string message) {
 
 }  // namespace
 
-AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client, size_t held) {
+AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, AppendOptions options) {
   if (failed_ || closed_ || alone_) {
     return refuse(refusal(ErrorCode::kafka_storage_error, "The log in " + directory_ + " is not available"));
   }
   const Timestamp now = clock_.wall_now();
-  Validation valid = validate(records, config_, name_, now, client);
+  Validation valid = validate(records, config_, name_, now, options.client);
   if (valid.error != ErrorCode::none) return refuse(std::move(valid));
-  if (client && valid.size > static_cast<size_t>(config_.segment_bytes)) {
+  if (options.client && valid.size > static_cast<size_t>(config_.segment_bytes)) {
     return refuse(refusal(ErrorCode::record_list_too_large,
                           "Message batch size is " + std::to_string(valid.size) + " bytes in append to partition " +
                               directory_ + ", which exceeds the maximum configured segment size of " +
@@ -135,7 +135,8 @@ AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client,
   Offset next = end_;
   Timestamp newest(-1);
   for (const ValidBatch& batch : valid.batches) {
-    const ProducerCheck checked = producers_.check_batch(batch.batch, next, client ? Origin::client : Origin::broker);
+    const ProducerCheck checked =
+        producers_.check_batch(batch.batch, next, options.client ? Origin::client : Origin::broker);
     if (checked.duplicate) {
       result.base = checked.duplicate->first_offset();
       result.last = checked.duplicate->last_offset;
@@ -152,8 +153,9 @@ AppendResult PartitionLog::append(Bytes records, LeaderEpoch epoch, bool client,
   if (config_.timestamp_type == TimestampType::log_append_time) result.log_append_time = now;
   for (const ValidBatch& batch : valid.batches) {
     const size_t size = batch.batch.size();
-    const bool in_place = size * most_held_per_byte >= held && held != 0;
-    put(stamped(batch, end_, epoch, in_place ? StampIn::place : StampIn::copy), in_place ? held : size);
+    const bool in_place = size * most_held_per_byte >= options.held && options.held != 0;
+    put(stamped(batch, end_, epoch, in_place ? StampIn::place : StampIn::copy), in_place ? options.held : size,
+        options.haste);
   }
   result.last = end_ - 1;
   finish_append();
@@ -182,7 +184,7 @@ AppendResult PartitionLog::append_as_follower(Bytes records) {
   return result;
 }
 
-void PartitionLog::put(RecordBatch batch, size_t held) {
+void PartitionLog::put(RecordBatch batch, size_t held, Haste haste) {
   Segment& active = *segments_.back();
   const int64_t position = active.append(batch, config_.index_interval_bytes);
   if (!batch.is_legacy()) {
@@ -198,7 +200,7 @@ void PartitionLog::put(RecordBatch batch, size_t held) {
   const Offset from = std::exchange(end_, batch.next_offset());
   if (seat_) hand_to_journal(from, batch);
   unwritten_ += batch.size();
-  jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}});
+  jobs_.push_back({segments_.back(), position, batch.bytes(), end_, {}, haste});
   keep_in_tail(std::move(batch), held);
 }
 

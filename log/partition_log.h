@@ -30,7 +30,7 @@ class PartitionLog final : public Log, private JournaledLog {
   // Must be closed before, unless the whole shard is dropped.
   ~PartitionLog() override;
 
-  AppendResult append(Bytes records, LeaderEpoch epoch, bool client, size_t held) override;
+  AppendResult append(Bytes records, LeaderEpoch epoch, AppendOptions options) override;
   AppendResult append_as_follower(Bytes records) override;
   Task<bool> wait_for(Offset end, Durability level, MonoTime deadline) override;
   Task<void> flush() override;
@@ -91,10 +91,11 @@ class PartitionLog final : public Log, private JournaledLog {
     Offset next;
     // … or something else that must happen in this order.
     std::function<Task<void>()> work;
+    Haste haste = Haste::ordinary;  // of the write
   };
 
   AppendResult refuse(Validation&& why) const;
-  void put(protocol::RecordBatch batch, size_t held);
+  void put(protocol::RecordBatch batch, size_t held, Haste haste = Haste::ordinary);
   void finish_append();
   void roll_before(size_t incoming, Offset last, Timestamp newest, Offset first, Timestamp now);
   void roll_to(Offset base, Timestamp now);

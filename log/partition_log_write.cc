@@ -95,16 +95,18 @@ Task<void> PartitionLog::write_some() {
 
   std::vector<Bytes> parts;
   size_t bytes = 0;
+  Haste haste = Haste::none;
   Offset next = written_;
   while (!jobs_.empty() && jobs_.front().segment == segment && parts.size() < parts_per_write &&
          bytes < bytes_per_write) {
     Job job = jobs_.pop_front();
     bytes += job.bytes.size();
     next = job.next;
+    if (job.haste == Haste::ordinary) haste = Haste::ordinary;
     parts.push_back(std::move(job.bytes));
   }
   unwritten_ -= bytes;
-  co_await file->write(position, std::move(parts));
+  co_await file->write(position, std::move(parts), haste);
   if (failed_) co_return;
   // Only now: a sync that began during the write does not cover it.
   if (!segment->unsynced) {

@@ -135,7 +135,7 @@ Task<void> MetadataLog::append(Records records) {
 }
 
 Task<void> MetadataLog::append_durably(Bytes batch) {
-  const log::AppendResult result = log_->append(std::move(batch), epoch_, false);
+  const log::AppendResult result = log_->append(std::move(batch), epoch_, {.client = false});
   if (result.error != ErrorCode::none) {
     throw DiskError("cannot append to the metadata log: " + std::string(name(result.error)), 0);
   }

@@ -51,7 +51,7 @@ class File {
   // possible: beyond the end of the file, or where sending them would have to wait for the device.
   virtual Bytes unread(int64_t at, size_t size) = 0;
   // Writes all parts one after the other at `at`. The parts are kept until it is done.
-  virtual Task<void> write(int64_t at, std::vector<Bytes> parts) = 0;
+  virtual Task<void> write(int64_t at, std::vector<Bytes> parts, Haste haste = Haste::ordinary) = 0;
   virtual Task<void> sync() = 0;  // fdatasync
   virtual Task<void> truncate(int64_t size) = 0;
   virtual int64_t size() const = 0;  // as of the last finished write or truncate

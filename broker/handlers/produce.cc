@@ -65,7 +65,7 @@ void append(Broker& broker, Write& write, int16_t version, size_t held) {
   write.partition = broker.partitions().find(write.topic, write.index);
   if (!write.partition) return fail(answer, ErrorCode::not_leader_or_follower, std::nullopt, version);
   const size_t share = held == 0 ? 0 : std::max(write.records.size(), held / least_share);
-  const log::AppendResult result = write.partition->append(std::move(write.records), true, share);
+  const log::AppendResult result = write.partition->append(std::move(write.records), {.held = share});
   if (result.error != ErrorCode::none) {
     fail(answer, result.error, result.message, version);
     if (version >= 5) answer.log_start_offset = result.log_start;

@@ -12,9 +12,7 @@ namespace millrace::processing {
 namespace {
 
 constexpr int64_t format_version = 1;
-// That much is appended at a time, between two requests of others: enough for a disk thread to write it, and not the
-// shard.
-constexpr size_t chunk_size = 300'000;
+constexpr size_t chunk_size = 256 << 10;  // appended at a time, between two requests of others
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
   return std::to_string(epoch) + "/" + std::to_string(chunk) + "/" + std::to_string(chunks);

@@ -1,7 +1,8 @@
 // The disk of this machine, through POSIX calls.
 //
 // What the page cache can do at once happens on the loop: small writes, reads that are cached, names. What waits for
-// the device goes to the pool: syncs, uncached reads, large appends (past the page cache), freeing extents.
+// the device goes to the pool: syncs, uncached reads, large appends (past the page cache), freeing extents; and writes
+// that nobody waits for.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -116,17 +117,18 @@ class RealFile final : public File {
     return unread_bytes(std::make_shared<const FilePart>(descriptor_, at), size);
   }
 
-  Task<void> write(int64_t at, std::vector<Bytes> parts) override {
+  Task<void> write(int64_t at, std::vector<Bytes> parts, Haste haste) override {
     const UnderWay here(*this);
     size_t bytes = 0;
     for (const Bytes& part : parts) bytes += part.size();
     const bool appends = at == size_;
     if (appends) preallocation_.make_room(fd(), at + static_cast<int64_t>(bytes));
-    if (bytes <= inline_write_limit) {
+    if (bytes <= inline_write_limit && haste == Haste::ordinary) {
       write_all(fd(), path_, at, parts);
     } else {
       auto blocking = [&] {
-        if (!appends || !direct_.append(fd(), path_, at, parts)) write_all(fd(), path_, at, parts);
+        const bool past_cache = appends && bytes > inline_write_limit && direct_.append(fd(), path_, at, parts);
+        if (!past_cache) write_all(fd(), path_, at, parts);
       };
       co_await pool_.run(std::move(blocking));
     }

@@ -102,7 +102,7 @@ void append_one(Told& told, int64_t padding) {
   const std::string value = told.name.topic + " of " + std::to_string(told.id.low) + " epoch " +
                             std::to_string(told.epoch.value) + " number " + std::to_string(told.values.size()) +
                             std::string(static_cast<size_t>(padding), '.');
-  const AppendResult result = told.log->append(batch_of({value}), told.epoch, true);
+  const AppendResult result = told.log->append(batch_of({value}), told.epoch);
   REQUIRE(result.error == ErrorCode::none);
   REQUIRE(result.base.value == static_cast<int64_t>(told.values.size()));
   told.values.push_back(value);

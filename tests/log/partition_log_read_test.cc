@@ -149,7 +149,7 @@ TEST_CASE(
       const std::string value(static_cast<size_t>(2'000 + i * 7 % 1'500), static_cast<char>('a' + i % 26));
       log->append(batch_of({value}, from_producer(7, 0, i, true)), LeaderEpoch(0));
     }
-    log->append(marker(7, 0, false), LeaderEpoch(0), false);
+    log->append(marker(7, 0, false), LeaderEpoch(0), {.client = false});
     log = co_await restarted(std::move(log), config);
     for (Offset next(0); next < log->end();) {
       const ReadResult part = co_await log->read(next, 30'000, log->end(), true);
@@ -296,15 +296,15 @@ TEST_CASE("a read_committed reader learns which transactions in its range were a
     log->append(batch_of({"aborted 0"}, from_producer(1, 0, 0, true)), LeaderEpoch(0));
     log->append(batch_of({"committed 1"}, from_producer(2, 0, 0, true)), LeaderEpoch(0));
     CHECK(log->last_stable(Offset(2)) == Offset(0));
-    log->append(marker(1, 0, false), LeaderEpoch(0), false);
+    log->append(marker(1, 0, false), LeaderEpoch(0), {.client = false});
     CHECK(log->last_stable(Offset(3)) == Offset(1));
-    log->append(marker(2, 0, true), LeaderEpoch(0), false);
+    log->append(marker(2, 0, true), LeaderEpoch(0), {.client = false});
     CHECK(log->last_stable(Offset(3)) == Offset(1));
     CHECK(log->last_stable(Offset(4)) == Offset(4));
     append_numbered(*log, 4, 60);
     log->append(batch_of({"aborted 60"}, from_producer(1, 1, 0, true)), LeaderEpoch(0));
     append_numbered(*log, 61, 120);
-    log->append(marker(1, 1, false), LeaderEpoch(0), false);
+    log->append(marker(1, 1, false), LeaderEpoch(0), {.client = false});
     CHECK(log->last_stable(Offset(121)) == Offset(121));
 
     for (int round = 0; round < 3; ++round) {

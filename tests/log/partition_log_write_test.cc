@@ -35,9 +35,9 @@ TEST_CASE("records that are given away stay where they are, unless that holds fa
     const Bytes given = batch_of({"a", "b"});
     const Bytes lent = batch_of({"c"});
     const Bytes far_too_small = batch_of({"d"});
-    log->append(given, LeaderEpoch(3), true, given.size() + 100);
+    log->append(given, LeaderEpoch(3), {.held = given.size() + 100});
     log->append(lent, LeaderEpoch(3));
-    log->append(far_too_small, LeaderEpoch(3), true, 1 << 20);
+    log->append(far_too_small, LeaderEpoch(3), {.held = 1 << 20});
     const ReadResult read = co_await log->read(Offset(1), 1 << 20, log->end(), true);
     REQUIRE(read.batches.size() == 3);
     CHECK(read.batches[0].data() == given.data());
@@ -48,6 +48,33 @@ TEST_CASE("records that are given away stay where they are, unless that holds fa
     CHECK(protocol::RecordBatch(lent).base_offset() == Offset(0));
     const std::vector<std::string> values = co_await all_values(*log, Offset(0), log->end());
     CHECK(values == std::vector<std::string>{"before", "a", "b", "c", "d"});
+    co_await log->close();
+  });
+}
+
+TEST_CASE("records without haste are written without it, unless others that have it share the write") {
+  LogWorld world;
+  world.run([&]() -> Task<void> {
+    std::unique_ptr<Log> log = co_await open_orders();
+    log->append(batch_of({"warm up"}), LeaderEpoch(0));
+    bool written = co_await log->wait_for(log->end(), Durability::written);
+    CHECK(written);
+    CHECK(world.disk().leisurely_bytes() == 0);
+
+    const Bytes leisurely = batch_of({"a job's"});
+    log->append(leisurely, LeaderEpoch(0), {.haste = Haste::none});
+    log->append(leisurely, LeaderEpoch(0), {.haste = Haste::none});
+    written = co_await log->wait_for(log->end(), Durability::written);
+    CHECK(written);
+    CHECK(world.disk().leisurely_bytes() == static_cast<int64_t>(2 * leisurely.size()));
+
+    log->append(leisurely, LeaderEpoch(0), {.haste = Haste::none});
+    log->append(batch_of({"a client's"}), LeaderEpoch(0));
+    written = co_await log->wait_for(log->end(), Durability::written);
+    CHECK(written);
+    CHECK(world.disk().leisurely_bytes() == static_cast<int64_t>(2 * leisurely.size()));
+    const std::vector<std::string> values = co_await all_values(*log, Offset(0), log->end());
+    CHECK(values == std::vector<std::string>{"warm up", "a job's", "a job's", "a job's", "a client's"});
     co_await log->close();
   });
 }

@@ -49,7 +49,7 @@ Task<int> produce_forever(sim::Node& node, Told& told, LogConfig config, OpenSta
       told.appended = log->end().value;
     }
     if (dice.one_in(5)) {
-      log->append(marker(1, 0, dice.one_in(2)), epoch, false);
+      log->append(marker(1, 0, dice.one_in(2)), epoch, {.client = false});
       ++next;
       told.appended = log->end().value;
     }
@@ -364,7 +364,7 @@ TEST_CASE("a transaction index nobody can read stops a clean start and is built 
   world.run([&]() -> Task<void> {
     std::unique_ptr<Log> log = co_await open_orders();
     log->append(batch_of({"a"}, from_producer(1, 0, 0, true)), LeaderEpoch(0));
-    log->append(marker(1, 0, false), LeaderEpoch(0), false);
+    log->append(marker(1, 0, false), LeaderEpoch(0), {.client = false});
     co_await log->close();
   });
   const std::string good = world.content("00000000000000000000.txnindex");

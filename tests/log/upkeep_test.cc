@@ -216,7 +216,7 @@ TEST_CASE("truncation below an aborted transaction forgets it") {
   world.run([&]() -> Task<void> {
     std::unique_ptr<Log> log = co_await open_orders();
     log->append(batch_of({"a"}, from_producer(1, 0, 0, true)), LeaderEpoch(0));
-    log->append(marker(1, 0, false), LeaderEpoch(0), false);
+    log->append(marker(1, 0, false), LeaderEpoch(0), {.client = false});
     co_await log->recovery_point();
     co_await log->truncate(Offset(1));
     const ReadResult read = co_await log->read(Offset(0), 1000, log->end(), true, true);

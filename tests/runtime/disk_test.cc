@@ -51,7 +51,7 @@ TEST_CASE("memory for whole blocks lies on a block and has all it was asked for,
   }
 }
 
-TEST_CASE("who has no haste reads the same bytes") {
+TEST_CASE("who has no haste reads and writes the same bytes") {
   in_each_world([](std::string directory) -> Task<void> {
     std::unique_ptr<File> file = co_await disk().open(directory + "/a", OpenMode::write);
     co_await file->write(0, parts(std::string(100'000, 'a') + std::string(100'000, 'b')));
@@ -61,6 +61,13 @@ TEST_CASE("who has no haste reads the same bytes") {
     CHECK(edge == "ab");
     const std::string beyond = co_await read_at(*file, 200'000, 10, Haste::none);
     CHECK(beyond.empty());
+    co_await file->write(200'000, parts("c"), Haste::none);
+    co_await file->write(0, parts("A"), Haste::none);
+    const std::string end = co_await read_at(*file, 199'999, 10);
+    CHECK(end == "bc");
+    const std::string begin = co_await read_at(*file, 0, 2);
+    CHECK(begin == "Aa");
+    CHECK(file->size() == 200'001);
   });
 }
 

@@ -34,7 +34,9 @@ class SimFile final : public File {
     if (size == 0 || !there || !open_->disk.random_.one_in(2)) return {};
     return unread_bytes(std::make_shared<const FilePart>(open_->inode, at), size);
   }
-  Task<void> write(int64_t at, std::vector<Bytes> parts) override { return write(open_, at, std::move(parts)); }
+  Task<void> write(int64_t at, std::vector<Bytes> parts, Haste haste) override {
+    return write(open_, at, std::move(parts), haste);
+  }
   Task<void> sync() override { return sync(open_); }
   Task<void> truncate(int64_t size) override { return truncate(open_, size); }
   int64_t size() const override { return open_->size; }
@@ -123,10 +125,11 @@ class SimFile final : public File {
     co_return count;
   }
 
-  static Task<void> write(Shared file, int64_t at, std::vector<Bytes> parts) {
+  static Task<void> write(Shared file, int64_t at, std::vector<Bytes> parts, Haste haste) {
     const UnderWay here(*file);
     if (!file->writable) fail("write", file->path, EBADF);
     PendingWrite pending(*file, at, std::move(parts));
+    if (haste == Haste::none) file->disk.leisurely_bytes_ += static_cast<int64_t>(pending.bytes());
     co_await file->disk.take_time();
     pending.finish();
   }

@@ -40,6 +40,7 @@ class SimDisk final : public Disk {
   void set_call_time(Duration most) { call_time_ = most; }
   int64_t syncs() const { return syncs_; }
   int64_t bytes_read() const { return bytes_read_; }
+  int64_t leisurely_bytes() const { return leisurely_bytes_; }  // written with Haste::none
   std::optional<std::string> content(const std::string& path) const;
   std::vector<std::string> names(const std::string& directory) const;  // of everything below it, relative, sorted
   // Puts a file there, durably.
@@ -80,6 +81,7 @@ class SimDisk final : public Disk {
   int64_t capacity_ = INT64_MAX;
   int64_t syncs_ = 0;
   int64_t bytes_read_ = 0;
+  int64_t leisurely_bytes_ = 0;
   Duration call_time_ = std::chrono::microseconds(100);
   Duration least_sync_time_ = std::chrono::microseconds(100);
   Duration most_sync_time_ = std::chrono::milliseconds(3);
