@@ -2,7 +2,8 @@
 import charts
 import results
 
-ORDER = ["produce", "durable", "consume", "latency", "clients", "startup", "scale", "sql", "beside", "callgrind"]
+COMPARED = ["produce", "durable", "consume", "fetch", "latency", "clients", "startup"]  # by tools/bench/compare
+ORDER = [*COMPARED, "scale", "sql", "beside", "callgrind"]
 OTHER = {"sql": "Flink 2.3"}
 LESS_IS_BETTER = ("s/GB", "CPU-s", "ms", "µs", "us", "s", "MB", "KB", "bytes", "B", "instructions")
 REPRODUCE = {"scale": "tools/bench/scale", "sql": "tools/bench/sql.py", "beside": "tools/bench/beside.py"}
@@ -40,6 +41,9 @@ METHOD = """## How this is measured
   an acknowledgement takes; 1 is what one wants, and below 1 is chance. Rows of *a foreign process* have no job: another process of the same low rank takes what is left of
   the broker's processor instead. That share of a delay is the machine's, whatever the broker does.
 - **Real clients** are librdkafka (through confluent-kafka, in two Python processes, whose own cost is in both columns) and Kafka's Java `kafka-producer-perf-test` and `kafka-consumer-perf-test`.
+- **A fetch request** over many partitions is that of one consumer whose session has 10,000. Answered at once, one follows the other without a pause. Waiting, it is woken by a producer that
+  writes one record after the other, to 100 of the partitions in turn; what the same load costs without the reader is taken off. A broker that needs longer than the millisecond between
+  two records finds several of them in one request; so that is told for each of them, too.
 - **What reading costs** at the tail of a load is what the broker uses with readers, less what it uses for the same load without any.
 - **What it does not show:** networks other than loopback, more than two processors, replication, TLS, runs of hours, power loss (that is tested elsewhere). The disk is virtual; what its flush
   means to the host is unknown, so durable figures compare software on equal terms and are no promise about hardware.
@@ -137,7 +141,7 @@ def page(files):
         lines += [f"## {data['title']}", ""]
         commits = list(dict.fromkeys(row["commit"] for row in data["rows"] if row.get("commit"))) or ([data["commit"]] if data.get("commit") else [])
         about = [data.get("date"), f"commit {' and '.join(commits)}" if commits else None, data.get("machine")]
-        command = REPRODUCE.get(data["name"]) or (f"tools/bench/compare {data['name']}" if data["name"] in ORDER[:6] else f"tools/bench/{data['name']}")
+        command = REPRODUCE.get(data["name"]) or (f"tools/bench/compare {data['name']}" if data["name"] in COMPARED else f"tools/bench/{data['name']}")
         lines += [". ".join(part for part in (", ".join(filter(None, about)), f"Again: `{command}`") if part), ""]
         lines += table(data) + [""]
         if data.get("generator"):

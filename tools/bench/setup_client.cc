@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "protocol/messages/api_versions.h"
+#include "protocol/messages/create_partitions.h"
 #include "protocol/messages/create_topics.h"
 #include "protocol/messages/delete_topics.h"
 #include "protocol/messages/headers.h"
@@ -120,6 +121,13 @@ Bytes SetupClient::answer(int16_t header_version) {
   return frame.slice(reader.position(), reader.remaining());
 }
 
+namespace {
+
+// Kafka makes no more than 10,000 records of metadata of one request, a topic's own among them.
+constexpr int partitions_at_once = 5000;
+
+}  // namespace
+
 TopicId SetupClient::ready_topic(const Options& options) {
   protocol::MetadataRequest question;
   question.topics.emplace();
@@ -132,31 +140,49 @@ TopicId SetupClient::ready_topic(const Options& options) {
     if (answer.topics.size() == 1 && answer.topics[0].error == ErrorCode::none) {
       const auto& topic = answer.topics[0];
       const bool led = std::ranges::all_of(topic.partitions, [](const auto& p) { return p.error == ErrorCode::none; });
-      if (led && static_cast<int>(topic.partitions.size()) < options.partitions) {
-        throw BrokerError("the topic has " + std::to_string(topic.partitions.size()) + " partitions only");
-      }
-      if (led) return topic.id;
+      const int there = static_cast<int>(topic.partitions.size());
+      if (led && there >= options.partitions) return topic.id;
+      if (led && !created) throw BrokerError("the topic has " + std::to_string(there) + " partitions only");
+      if (led) grow_topic(options.topic, std::min(there + partitions_at_once, options.partitions));
     } else if (!created) {
-      protocol::CreateTopicsRequest request;
-      auto& topic = request.topics.emplace_back();
-      topic.name = options.topic;
-      topic.num_partitions = options.partitions;
-      topic.replication_factor = 1;
-      for (const auto& [name, value] : options.topic_settings) {
-        auto& setting = topic.configs.emplace_back();
-        setting.name = name;
-        setting.value = value;
-      }
-      const protocol::CreateTopicsResponse done = call(request);
-      const ErrorCode error = done.topics.at(0).error;
-      if (error != ErrorCode::none && error != ErrorCode::topic_already_exists) {
-        throw BrokerError("the topic cannot be created: " + done.topics[0].error_message.value_or("no reason given"));
-      }
+      create_topic(options);
       created = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   throw BrokerError("the topic's partitions have no leaders");
+}
+
+void SetupClient::create_topic(const Options& options) {
+  protocol::CreateTopicsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = options.topic;
+  topic.num_partitions = std::min(options.partitions, partitions_at_once);
+  topic.replication_factor = 1;
+  for (const auto& [name, value] : options.topic_settings) {
+    auto& setting = topic.configs.emplace_back();
+    setting.name = name;
+    setting.value = value;
+  }
+  const protocol::CreateTopicsResponse done = call(request);
+  const ErrorCode error = done.topics.at(0).error;
+  if (error != ErrorCode::none && error != ErrorCode::topic_already_exists) {
+    throw BrokerError("the topic cannot be created: " + done.topics[0].error_message.value_or("no reason given"));
+  }
+}
+
+void SetupClient::grow_topic(const std::string& topic, int partitions) {
+  protocol::CreatePartitionsRequest request;
+  request.topics.emplace_back().name = topic;
+  request.topics[0].count = partitions;
+  request.timeout = Millis(30'000);
+  const protocol::CreatePartitionsResponse done = call(request);
+  // What Metadata said may be older than what was asked for last.
+  const ErrorCode error = done.results.at(0).error;
+  if (error != ErrorCode::none && error != ErrorCode::invalid_partitions) {
+    throw BrokerError("the topic cannot have more partitions: " +
+                      done.results[0].error_message.value_or("no reason given"));
+  }
 }
 
 bool SetupClient::write_once(const Frame& frame) {

@@ -58,6 +58,8 @@ class SetupClient {
   std::vector<Offset> offsets(const std::string& topic, int partitions, bool earliest, int attempts = 500);
 
  private:
+  void create_topic(const Options& options);
+  void grow_topic(const std::string& topic, int partitions);
   int16_t version_of(int16_t key, int16_t lowest, int16_t highest) const;
   Bytes exchange(int16_t key, int16_t version, int16_t header_version, int16_t answer_header_version, Bytes body);
   Bytes answer(int16_t header_version);

@@ -12,6 +12,7 @@ import typing
 
 import brokers
 import clients
+import fetches
 import page_cache
 
 PLAIN = {"Kafka": []}
@@ -24,6 +25,7 @@ GROUPS = {
     "produce": "Produce at saturation: `written` beside Kafka's default (neither waits for the disk)",
     "durable": "Durable produce at saturation: acknowledged after the sync, beside Kafka with a flush for every message and without any",
     "consume": "Consume: from the page cache, following the producers, and cold from the disk",
+    "fetch": "A fetch request over 10,000 partitions, of which 100 have 1,000 new records a second",
     "latency": "Latency of a raw client, from the intended time of sending",
     "clients": "Latency and cost of real clients",
     "startup": "Start and memory",
@@ -230,6 +232,7 @@ WORKLOADS = [
     Workload("tail-100b", "consume", "100 B records at 60 MB/s, read as they come", follow(100, 60)),
     Workload("tail-1k", "consume", "1 KB records at 100 MB/s, read as they come", follow(1000, 100)),
     Workload("cold-100b", "consume", "100 B records, cold", cold(100)),
+    Workload("fetch-10000p", "fetch", "one consumer in an incremental fetch session", fetches.of_many_partitions),
     Workload("latency-written", "latency", "1,000 records a second, one in a batch, `written`", thousand_a_second),
     Workload("latency-durable", "latency", "1,000 records a second, one in a batch, `durable`", thousand_a_second, "durable", FLUSHED),
     Workload("load-100b", "latency", "100 B records, 16 KB batches, at a share of each one's own knee, `written`", under_load(100)),
