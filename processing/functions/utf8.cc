@@ -19,6 +19,18 @@ std::string_view character_slice(std::string_view text, size_t from, size_t coun
   return text.substr(0, character_position(text, count));
 }
 
+std::string reversed(std::string_view text) {
+  std::string out(text.size(), '\0');
+  size_t end = text.size();
+  for (size_t i = 0; i < text.size();) {
+    size_t n = std::min(character_size(text[i]), text.size() - i);
+    end -= n;
+    std::copy_n(text.data() + i, n, out.data() + end);
+    i += n;
+  }
+  return out;
+}
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }

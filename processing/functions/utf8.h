@@ -25,6 +25,8 @@ inline size_t count_characters(std::string_view text) {
 size_t character_position(std::string_view text, size_t index);
 // Characters [from, from + count).
 std::string_view character_slice(std::string_view text, size_t from, size_t count);
+// The characters backwards.
+std::string reversed(std::string_view text);
 
 // Malformed bytes become U+FFFD; lone surrogates become '?', as Java encodes them.
 std::u16string to_utf16(std::string_view text);
