@@ -10,7 +10,7 @@
 
 namespace millrace::processing {
 
-void bind_time_floor(Binding& b, bool ceil);  // time.cc
+void bind_time_floor(Binding& b, bool ceil);  // time_rounding.cc
 
 namespace {
 
