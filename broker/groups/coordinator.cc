@@ -56,6 +56,11 @@ std::expected<GroupCoordinator::SlotPtr, ErrorCode> GroupCoordinator::slot_of(st
   return std::unexpected(ErrorCode::coordinator_load_in_progress);
 }
 
+std::expected<GroupCoordinator::SlotPtr, ErrorCode> GroupCoordinator::slot_of_named(std::string_view group) {
+  if (group.empty()) return std::unexpected(ErrorCode::invalid_group_id);
+  return slot_of(group);
+}
+
 GroupCoordinator::EntryPtr GroupCoordinator::find(const Slot& slot, std::string_view group) {
   const auto found = slot.groups.find(group);
   return found == slot.groups.end() ? nullptr : found->second;

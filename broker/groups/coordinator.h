@@ -118,6 +118,8 @@ class GroupCoordinator {
   Moment now() const;
   SlotPtr slot_at(PartitionId partition);
   std::expected<SlotPtr, ErrorCode> slot_of(std::string_view group);
+  // The same where a group must have a name.
+  std::expected<SlotPtr, ErrorCode> slot_of_named(std::string_view group);
   static EntryPtr find(const Slot& slot, std::string_view group);
   EntryPtr create_group(Slot& slot, const std::string& group);
 

@@ -84,11 +84,7 @@ Task<protocol::SyncGroupResponse> GroupCoordinator::sync(Caller caller, protocol
     response.error = ErrorCode::inconsistent_group_protocol;
     co_return response;
   }
-  if (request.group_id.empty()) {
-    response.error = ErrorCode::invalid_group_id;
-    co_return response;
-  }
-  const auto slot = slot_of(request.group_id);
+  const auto slot = slot_of_named(request.group_id);
   const EntryPtr entry = slot ? find(**slot, request.group_id) : nullptr;
   if (!entry) {
     response.error = slot ? ErrorCode::unknown_member_id : slot.error();
@@ -117,11 +113,7 @@ Task<protocol::SyncGroupResponse> GroupCoordinator::sync(Caller caller, protocol
 
 Task<protocol::HeartbeatResponse> GroupCoordinator::heartbeat(Caller, protocol::HeartbeatRequest request) {
   protocol::HeartbeatResponse response;
-  if (request.group_id.empty()) {
-    response.error = ErrorCode::invalid_group_id;
-    co_return response;
-  }
-  const auto slot = slot_of(request.group_id);
+  const auto slot = slot_of_named(request.group_id);
   if (!slot) {
     // While the group is loading its members are given the benefit of the doubt.
     if (slot.error() != ErrorCode::coordinator_load_in_progress) response.error = slot.error();
@@ -138,11 +130,7 @@ Task<protocol::HeartbeatResponse> GroupCoordinator::heartbeat(Caller, protocol::
 Task<protocol::LeaveGroupResponse> GroupCoordinator::leave(Caller caller, protocol::LeaveGroupRequest request) {
   const Request counted(*this);
   protocol::LeaveGroupResponse response;
-  if (request.group_id.empty()) {
-    response.error = ErrorCode::invalid_group_id;
-    co_return response;
-  }
-  const auto slot = slot_of(request.group_id);
+  const auto slot = slot_of_named(request.group_id);
   if (!slot) {
     response.error = slot.error();
     co_return response;

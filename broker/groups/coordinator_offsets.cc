@@ -139,11 +139,7 @@ Task<protocol::OffsetFetchResponseGroup> GroupCoordinator::fetch(protocol::Offse
 Task<protocol::OffsetDeleteResponse> GroupCoordinator::delete_offsets(Caller, protocol::OffsetDeleteRequest request) {
   const Request counted(*this);
   protocol::OffsetDeleteResponse response;
-  if (request.group_id.empty()) {
-    response.error = ErrorCode::invalid_group_id;
-    co_return response;
-  }
-  const auto slot = slot_of(request.group_id);
+  const auto slot = slot_of_named(request.group_id);
   if (!slot) {
     response.error = slot.error();
     co_return response;
