@@ -126,6 +126,7 @@ class GroupCoordinator {
   void load_soon(const SlotPtr& slot);
   Task<void> load(SlotPtr slot);
   Task<bool> replay(Slot& slot, std::map<std::string, GroupRecord>& groups);
+  void replay(Slot& slot, const protocol::RecordBatch& batch, std::map<std::string, GroupRecord>& groups);
   void unload(const SlotPtr& slot);
   // Forgets what memory says and reads the log again.
   void reload(const SlotPtr& slot);

@@ -69,38 +69,40 @@ Task<bool> GroupCoordinator::replay(Slot& slot, std::map<std::string, GroupRecor
         const bool seen = batch->last_offset() < from;
         from = std::max(from, batch->next_offset());
         if (seen) continue;
-        protocol::RecordReader records(*batch);
-        while (const std::optional<protocol::RecordView> record = records.next()) {
-          if (batch->is_control()) {
-            if (const auto committed = transaction_end(*record))
-              slot.offsets.complete(batch->producer_id(), *committed);
-            continue;
-          }
-          std::optional<Change> change = read_change(*record);
-          if (!change) continue;
-          if (auto* group = std::get_if<GroupChange>(&*change)) {
-            slot.groups.erase(group->group);
-            if (group->value)
-              groups.insert_or_assign(group->group, std::move(*group->value));
-            else
-              groups.erase(group->group);
-            continue;
-          }
-          const OffsetChange& offset = std::get<OffsetChange>(*change);
-          if (batch->is_transactional() && offset.value) {
-            slot.offsets.put_pending(batch->producer_id(), offset.group, offset.topic, offset.partition, *offset.value);
-          } else {
-            apply(slot, offset, record->offset);
-          }
-          if (offset.value && !groups.contains(offset.group) && !find(slot, offset.group)) {
-            create_group(slot, offset.group);
-          }
-        }
+        replay(slot, *batch, groups);
       }
       if (batches.rest() > 0) co_return false;
     }
   }
   co_return true;
+}
+
+void GroupCoordinator::replay(Slot& slot, const protocol::RecordBatch& batch,
+                              std::map<std::string, GroupRecord>& groups) {
+  protocol::RecordReader records(batch);
+  while (const std::optional<protocol::RecordView> record = records.next()) {
+    if (batch.is_control()) {
+      if (const auto committed = transaction_end(*record)) slot.offsets.complete(batch.producer_id(), *committed);
+      continue;
+    }
+    std::optional<Change> change = read_change(*record);
+    if (!change) continue;
+    if (auto* group = std::get_if<GroupChange>(&*change)) {
+      slot.groups.erase(group->group);
+      if (group->value)
+        groups.insert_or_assign(group->group, std::move(*group->value));
+      else
+        groups.erase(group->group);
+      continue;
+    }
+    const OffsetChange& offset = std::get<OffsetChange>(*change);
+    if (batch.is_transactional() && offset.value) {
+      slot.offsets.put_pending(batch.producer_id(), offset.group, offset.topic, offset.partition, *offset.value);
+    } else {
+      apply(slot, offset, record->offset);
+    }
+    if (offset.value && !groups.contains(offset.group) && !find(slot, offset.group)) create_group(slot, offset.group);
+  }
 }
 
 Task<ErrorCode> GroupCoordinator::write(SlotPtr slot, std::vector<Change> changes) {

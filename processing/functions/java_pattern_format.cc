@@ -98,7 +98,7 @@ std::string JavaPattern::format(TimestampValue local, const TimeZone& zone) cons
         append_padded(out, us_week(day, date), n);
         break;
       case 'W':
-        append_padded(out, (date.day + 5 + 7 - weekday % 7 + (weekday % 7 == 0 ? 0 : 0)) / 7, n);
+        append_padded(out, (date.day + 5 + 7 - weekday % 7) / 7, n);
         break;
       case 'Q':
       case 'q': {
