@@ -95,6 +95,11 @@ Sequence add_sequence(Sequence from, int32_t n) {
   return Sequence(static_cast<int32_t>((static_cast<int64_t>(from.value) + n) & 0x7fffffff));
 }
 
+int32_t sequence_distance(Sequence from, Sequence to) {
+  const uint32_t ahead = static_cast<uint32_t>(to.value) - static_cast<uint32_t>(from.value);
+  return static_cast<int32_t>(ahead << 1) >> 1;  // of 31 bits
+}
+
 std::optional<RecordBatch> BatchIterator::next() {
   if (malformed_ || rest() < batch_prefix_size + legacy_header_size) return std::nullopt;
   const std::byte* at = bytes_.data() + position_;

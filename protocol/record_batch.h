@@ -91,7 +91,9 @@ class RecordBatch {
   Bytes bytes_;
 };
 
+// Sequences begin again with 0 behind the largest: below zero the second one comes before.
 Sequence add_sequence(Sequence from, int32_t n);
+int32_t sequence_distance(Sequence from, Sequence to);
 
 // Walks the batches of a produce request, a fetch answer or a piece of a segment.
 //

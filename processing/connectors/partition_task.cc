@@ -92,7 +92,7 @@ bool PartitionTask::run(std::span<const Bytes> batches, std::optional<Offset> un
           memory_.push_back(reader->payload().owner());
           more = decode(*batch, *reader, until);
           // Views of legacy records live in their reader.
-          if (more || rows_ >= batch_rows || batch->is_legacy()) flush(give);
+          if (more || rows_ >= batch_rows || is_full() || batch->is_legacy()) flush(give);
           if (!more) break;
           position_ = decoded_until_;
           if (enough()) return false;
@@ -299,6 +299,7 @@ void PartitionTask::fail_row(std::string_view record, const RunFailure& failure)
 }
 
 void PartitionTask::flush(const std::function<void(Piece)>& give) {
+  bytes_given_ = bytes_;
   if (rows_ == 0) {
     memory_.clear();
     return;
@@ -339,6 +340,7 @@ void PartitionTask::flush(const std::function<void(Piece)>& give) {
   for (size_t i = 0; i < cuts.size(); ++i) {
     Piece piece;
     if (marks[i] != min_watermark) piece.watermark = marks[i];
+    const std::optional<Offset> read_until = i + 1 == cuts.size() ? std::optional(decoded_until_) : std::nullopt;
     bool failed = false;
     try {
       piece.rows = compute(source, from, cuts[i]);
@@ -346,6 +348,7 @@ void PartitionTask::flush(const std::function<void(Piece)>& give) {
       failed = true;
     }
     if (!failed) {
+      piece.read_until = read_until;
       give(std::move(piece));
     } else {
       // Some row fails: one by one, to know which.
@@ -356,7 +359,10 @@ void PartitionTask::flush(const std::function<void(Piece)>& give) {
         } catch (const RunFailure& failure) {
           fail_row(records[row], failure);
         }
-        if (row + 1 == cuts[i]) one.watermark = piece.watermark;
+        if (row + 1 == cuts[i]) {
+          one.watermark = piece.watermark;
+          one.read_until = read_until;
+        }
         give(std::move(one));
       }
     }

@@ -27,6 +27,7 @@ class PartitionTask {
   struct Piece {
     Batch rows;
     std::optional<int64_t> watermark;  // on-event: the partition's, after these rows
+    std::optional<Offset> read_until;  // with it all rows of the records before have been given
   };
 
   // The records of `batches` from position() up to `until`; calls `give` with the rows in order. Where each record may
@@ -34,6 +35,9 @@ class PartitionTask {
   // same batches again. Throws JobFailure.
   bool run(std::span<const Bytes> batches, std::optional<Offset> until, const std::function<void(Piece)>& give,
            const std::function<bool()>& enough);
+
+  // From now on no piece is made of many more bytes than these.
+  void limit_pieces(size_t bytes) { most_bytes_ = static_cast<int64_t>(bytes); }
 
   const std::string& topic() const { return topic_; }
   PartitionId partition() const { return partition_; }
@@ -46,11 +50,11 @@ class PartitionTask {
   int64_t bytes() const { return bytes_; }
 
  private:
-  // Both answer whether there are further records: they stop when there are most_rows_ rows.
+  // Both answer whether there are further records: they stop when is_full().
   bool decode(const protocol::RecordBatch& batch, protocol::RecordReader& reader, std::optional<Offset> until);
   bool decode_values(protocol::RecordReader& reader, std::span<ColumnBuilder* const> columns,
                      std::optional<Offset> until);
-  bool is_full() const { return rows_ >= most_rows_; }
+  bool is_full() const { return rows_ >= most_rows_ || bytes_ - bytes_given_ >= most_bytes_; }
   void count(const protocol::RecordView& record);
   bool decode_row(const protocol::RecordView& record, RowTargets& keys, RowTargets& values);
   void put_tombstone(RowTargets& values) const;
@@ -89,6 +93,8 @@ class PartitionTask {
   int64_t watermark_ = min_watermark;
   int64_t records_ = 0;
   int64_t bytes_ = 0;
+  int64_t bytes_given_ = 0;
+  int64_t most_bytes_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace millrace::processing

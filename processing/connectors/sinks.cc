@@ -1,6 +1,7 @@
 #include "processing/connectors/sinks.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "processing/connectors/partitioner.h"
 #include "processing/failure.h"
@@ -11,20 +12,26 @@ namespace millrace::processing {
 
 namespace {
 
-constexpr size_t output_batch_bytes = 400'000;
-constexpr size_t encoded_at_once = 512;  // rows, so that their bytes are still near when they go into a batch
+constexpr size_t most_batch_bytes = 400'000;
+constexpr size_t enough_batch_bytes = 310'000;  // for a batch that can end at a step
+// Batches that end at steps fit, and no batch is so much smaller that it would be copied when it is finished.
+constexpr size_t usual_batch_bytes = 385'000;
+constexpr size_t encoded_at_once = 64;  // rows, so that their bytes are still near when they go into a batch
 
 }  // namespace
 
 OutputBatch& Outbox::open_batch(Lane& lane, Timestamp timestamp, size_t size) {
   std::vector<OutputBatch>& batches = lane.batches;
-  if (batches.empty() || batches.back().bytes.size() + size > output_batch_bytes) {
+  const size_t used = batches.empty() ? 0 : batches.back().bytes.size();
+  if (batches.empty() || used + size > most_batch_bytes || (at_step_ && used >= enough_batch_bytes)) {
     const bool more = !batches.empty();
+    if (more && at_step_) batches.back().places = std::exchange(places_, {});
     OutputBatch& batch = batches.emplace_back();
-    if (more) batch.bytes.reserve(output_batch_bytes);
+    if (more) batch.bytes.reserve(at_step_ ? usual_batch_bytes : most_batch_bytes);
     batch.bytes.resize(protocol::batch_header_size);
     batch.summary.base_timestamp = timestamp;
   }
+  at_step_ = false;
   protocol::BatchSummary& summary = batches.back().summary;
   summary.max_timestamp = std::max(summary.max_timestamp, timestamp);
   return batches.back();
@@ -46,7 +53,7 @@ void Outbox::add_values(Lane& lane, Timestamp timestamp, std::string_view values
   for (size_t from = 0; !ends.empty();) {
     OutputBatch& batch = open_batch(lane, timestamp, protocol::most_record_overhead + ends.front() - from);
     const auto size_of = [&](size_t count) { return count * protocol::most_record_overhead + ends[count - 1] - from; };
-    const size_t room = output_batch_bytes - std::min(output_batch_bytes, batch.bytes.size());
+    const size_t room = most_batch_bytes - std::min(most_batch_bytes, batch.bytes.size());
     size_t count = ends.size();
     if (size_of(count) > room) {
       count = 1;
@@ -64,12 +71,23 @@ void Outbox::add_values(Lane& lane, Timestamp timestamp, std::string_view values
   }
 }
 
+void Outbox::step(SourcePlace place) {
+  const auto at = std::ranges::find(places_, place.source, &SourcePlace::source);
+  if (at != places_.end())
+    *at = place;
+  else
+    places_.push_back(place);
+  at_step_ = true;
+}
+
 std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> Outbox::take() {
   std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> taken;
   for (auto& [to, lane] : lanes_)
     if (!lane.batches.empty()) taken.emplace_back(to, std::exchange(lane.batches, {}));
   bytes_ = 0;
   count_ = 0;
+  places_.clear();
+  at_step_ = false;
   return taken;
 }
 
@@ -77,6 +95,11 @@ void SinkOperator::on_batch(int, Batch batch) {
   std::vector<uint32_t> rows;
   rows.reserve(batch.selected());
   std::optional<RunFailure> failure;
+  if (node_.not_null.empty()) {
+    batch.each([&](size_t row) { rows.push_back(static_cast<uint32_t>(row)); });
+    rows_ += static_cast<int64_t>(rows.size());
+    return write(batch, rows);
+  }
   const bool drop = job_.setting("table.exec.sink.not-null-enforcer", "ERROR") == "DROP";
   batch.each([&](size_t row) {
     if (failure) return;

@@ -6,48 +6,11 @@
 #include <memory>
 #include <vector>
 
+#include "processing/connectors/outbox.h"
 #include "processing/connectors/table_options.h"
 #include "processing/operators/operator.h"
-#include "protocol/batch_layout.h"
 
 namespace millrace::processing {
-
-// One record batch in the making, but for who produces it.
-struct OutputBatch {
-  std::string bytes;  // with room for the header
-  protocol::BatchSummary summary;
-  Bytes finish(const protocol::BatchOptions& options) { return finish_batch(std::move(bytes), options, summary); }
-};
-
-// Records on their way to topics, in the order in which they were made.
-class Outbox {
- public:
-  struct Lane {  // of one partition
-    std::vector<OutputBatch> batches;
-  };
-
-  // Stays where it is.
-  Lane& lane(const std::string& topic, int partition) { return lanes_[{topic, PartitionId(partition)}]; }
-  void add(Lane& lane, Timestamp timestamp, std::optional<std::string_view> key, std::optional<std::string_view> value,
-           std::span<const protocol::Header> headers);
-
-  // Records that have nothing but values, which end in `values` where `ends` says.
-  void add_values(Lane& lane, Timestamp timestamp, std::string_view values, std::span<const size_t> ends);
-
-  bool empty() const { return count_ == 0; }
-  size_t bytes() const { return bytes_; }
-  int64_t count() const { return count_; }
-  // What there is to write; the lanes are empty afterwards.
-  std::vector<std::pair<TopicPartition, std::vector<OutputBatch>>> take();
-
- private:
-  // The batch that the next record goes into; so many bytes, or more of them, will come of it and others.
-  static OutputBatch& open_batch(Lane& lane, Timestamp timestamp, size_t size);
-
-  std::map<TopicPartition, Lane> lanes_;
-  size_t bytes_ = 0;
-  int64_t count_ = 0;
-};
 
 // The rows of a query on their way to the client. Bounded: the job waits while it is full.
 struct ResultRow {
@@ -76,6 +39,7 @@ class KafkaSink final : public SinkOperator {
 
   // Records without a key stay on one partition for a while, then move on.
   void next_sticky_partition() { ++sticky_; }
+  bool keeps_nothing() const override { return !node_.materialize; }
   void save(std::string& out) const override;
   void load(std::string_view& in) override;
 
@@ -148,6 +112,7 @@ class PrintSink final : public SinkOperator {
 class BlackholeSink final : public SinkOperator {
  public:
   using SinkOperator::SinkOperator;
+  bool keeps_nothing() const override { return true; }
 
  protected:
   void write(const Batch&, std::span<const uint32_t>) override {}

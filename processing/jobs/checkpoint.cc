@@ -1,5 +1,6 @@
 #include "processing/jobs/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -11,7 +12,8 @@ namespace millrace::processing {
 
 namespace {
 
-constexpr int64_t format_version = 1;
+constexpr int64_t format_version = 2;
+constexpr int64_t format_without_remake = 1;
 constexpr size_t chunk_size = 256 << 10;  // appended at a time, between two requests of others
 
 std::string key_of(int64_t epoch, size_t chunk, size_t chunks) {
@@ -83,11 +85,27 @@ void Epoch::encode(const std::function<void(std::string_view)>& give) const {
     give_out();
     give(output.batch.text());
   }
+  append_int(out, remake ? 1 : 0);
+  if (remake) {
+    append_bytes(out, remake->to.topic);
+    append_int(out, remake->to.partition.value);
+    append_int(out, remake->first_sequence);
+    append_int(out, remake->count);
+    append_int(out, static_cast<int64_t>(remake->steps.size()));
+    for (const Remake::Step& step : remake->steps) {
+      append_int(out, step.count);
+      append_int(out, step.place.source);
+      append_int(out, step.place.position);
+      append_int(out, step.place.watermark);
+    }
+  }
   give_out();
 }
 
 Epoch Epoch::decode(std::string_view in) {
-  if (read_int(in) != format_version) throw std::runtime_error("the checkpoint has another format");
+  const int64_t version = read_int(in);
+  if (version != format_version && version != format_without_remake)
+    throw std::runtime_error("the checkpoint has another format");
   Epoch epoch;
   epoch.number = read_int(in);
   epoch.last = read_int(in) != 0;
@@ -118,7 +136,39 @@ Epoch Epoch::decode(std::string_view in) {
     output.batch = Bytes::copy_of(read_bytes(in));
     epoch.outputs.push_back(std::move(output));
   }
+  if (version == format_without_remake || read_int(in) == 0) return epoch;
+  Remake& remake = epoch.remake.emplace();
+  remake.to.topic = read_bytes(in);
+  remake.to.partition = PartitionId(static_cast<int32_t>(read_int(in)));
+  remake.first_sequence = static_cast<int32_t>(read_int(in));
+  remake.count = static_cast<int32_t>(read_int(in));
+  for (int64_t n = read_int(in); n > 0; --n) {
+    Remake::Step& step = remake.steps.emplace_back();
+    step.count = static_cast<int32_t>(read_int(in));
+    step.place.source = static_cast<int32_t>(read_int(in));
+    step.place.position = read_int(in);
+    step.place.watermark = read_int(in);
+    if (step.place.source < 0 || static_cast<size_t>(step.place.source) >= epoch.sources.size())
+      throw std::runtime_error("the checkpoint is damaged");
+  }
   return epoch;
+}
+
+bool Epoch::go_back(std::optional<Sequence> known) {
+  const Sequence first(remake->first_sequence);
+  const int64_t there = known ? int64_t{protocol::sequence_distance(first, *known)} + 1 : 0;
+  if (there >= remake->count) return false;
+  int32_t reached = 0;
+  for (const Remake::Step& step : remake->steps) {
+    if (step.count > std::max<int64_t>(there, 0)) break;
+    reached = step.count;
+    Source& source = sources[static_cast<size_t>(step.place.source)];
+    source.position = step.place.position;
+    source.watermark = step.place.watermark;
+    source.finished = false;
+  }
+  sequences[remake->to] = protocol::add_sequence(first, reached).value;
+  return true;
 }
 
 Task<std::optional<CheckpointLog::Found>> CheckpointLog::open() {

@@ -9,6 +9,10 @@
 // It is written first; when it is durable its output is appended to the topics. After a crash the newest whole epoch is
 // loaded and its output is appended again: what is there already is known by its sequence numbers and left out. So no
 // row is lost or counted twice, and no output appears twice.
+//
+// Where nothing but the next rows decides what comes of them, and all of it goes to one partition, the output can be
+// made again and need not be in the epoch. It says instead where the sources stood when each batch ended: whichever
+// batches are in the topic after a crash, the job goes on from where the last of them ends.
 #pragma once
 
 #include <functional>
@@ -17,9 +21,21 @@
 #include <string>
 #include <vector>
 
-#include "processing/ports.h"
+#include "processing/connectors/outbox.h"
 
 namespace millrace::processing {
+
+// Output that is not kept, because it can be made again.
+struct Remake {
+  struct Step {
+    int32_t count = 0;  // of the records before it
+    SourcePlace place;
+  };
+  TopicPartition to;
+  int32_t first_sequence = 0;
+  int32_t count = 0;        // of its records
+  std::vector<Step> steps;  // ascending; the first ones, of none, for each source that was read
+};
 
 struct Epoch {
   struct Source {
@@ -43,6 +59,11 @@ struct Epoch {
   std::map<TopicPartition, int32_t> sequences;  // the next one of each output partition
   std::string state;
   std::vector<Output> outputs;
+
+  std::optional<Remake> remake;
+  // With the last sequence that there is of it: whether some is missing; then `sources` and `sequences` are what they
+  // were when the rest was still to come.
+  bool go_back(std::optional<Sequence> known);
 
   // Its bytes, piece by piece.
   void encode(const std::function<void(std::string_view)>& give) const;

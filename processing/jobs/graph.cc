@@ -142,6 +142,10 @@ int64_t Graph::rows_out() const {
   return rows;
 }
 
+bool Graph::keeps_nothing() const {
+  return std::ranges::all_of(operators_, [](const auto& op) { return op->keeps_nothing(); });
+}
+
 void Graph::new_epoch() {
   for (SinkOperator* sink : sinks_)
     if (auto* kafka = dynamic_cast<KafkaSink*>(sink)) kafka->next_sticky_partition();

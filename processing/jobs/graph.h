@@ -42,7 +42,8 @@ class Graph {
   std::vector<Source>& sources() { return sources_; }
   const std::vector<std::unique_ptr<Operator>>& operators() const { return operators_; }
   int64_t rows_out() const;
-  void new_epoch();  // keyless output moves to its next partition
+  bool keeps_nothing() const;  // what comes out depends on the rows that go in, and on no others before
+  void new_epoch();            // keyless output moves to its next partition
 
   void save(std::string& out) const;
   void load(std::string_view& in);

@@ -241,6 +241,8 @@ bool Job::take(const Fetched& fetched) {
   const auto give = [&](PartitionTask::Piece piece) {
     source.output->process(input, std::move(piece.rows));
     if (piece.watermark) source.output->advance(input, *piece.watermark);
+    if (remakes_ && piece.read_until)
+      outbox_.step({partition.begun.source, piece.read_until->value, partition.task->watermark()});
   };
   const auto enough = [this] { return made_enough(); };
   const bool all = partition.task->run(fetched.result.batches, partition.stop, give, enough);

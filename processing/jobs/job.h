@@ -100,6 +100,7 @@ class Job {
   Task<Offset> resolve(const SourceRun& source, const std::string& topic, PartitionId partition,
                        const ScanPosition& position, bool is_stop);
   void restore(const Epoch& epoch);  // beside the shard
+  void prepare_remake();
 
   // job_reading.cc
   void start_fetching();
@@ -131,7 +132,13 @@ class Job {
   Task<void> deliver(std::vector<Epoch::Output> outputs, bool again);
   Task<void> append_outputs(TopicPartition to, std::vector<Bytes> batches);
   // beside the shard
-  std::vector<Epoch::Output> take_outputs();
+  struct Made {  // by an epoch
+    std::vector<Epoch::Output> outputs;
+    std::optional<Remake> remake;
+  };
+  Made take_outputs();
+  std::optional<Remake> remake_of(const TopicPartition& to, const std::vector<OutputBatch>& batches) const;
+  void begin_epoch();
   Epoch snapshot(bool last);
 
   // job_status.cc
@@ -149,6 +156,7 @@ class Job {
   std::vector<std::unique_ptr<SourceRun>> sources_;
   std::unique_ptr<CheckpointLog> checkpoints_;
   std::map<TopicPartition, int32_t> sequences_;
+  bool remakes_ = false;  // output that a crash has cut off is made again
 
   Channel<std::unique_ptr<Fetched>> events_;
   Gate fetchers_;

@@ -72,11 +72,12 @@ Epoch Job::snapshot(bool last) {
 }
 
 // The batches that this epoch's rows have become, ready to be appended.
-std::vector<Epoch::Output> Job::take_outputs() {
-  std::vector<Epoch::Output> outputs;
+Job::Made Job::take_outputs() {
+  Made made;
   protocol::Compression compression = protocol::Compression::none;
   for (const auto& sink : setup_.plan.sinks) compression = std::max(compression, compression_of(sink->options));
   auto taken = outbox_.take();
+  if (taken.size() == 1) made.remake = remake_of(taken.front().first, taken.front().second);
   for (auto& [to, batches] : taken) {
     for (OutputBatch& batch : batches) {
       protocol::BatchOptions options;
@@ -86,11 +87,39 @@ std::vector<Epoch::Output> Job::take_outputs() {
       options.base_sequence = Sequence(sequences_[to]);
       const int count = batch.summary.count;
       sequences_[to] = protocol::add_sequence(options.base_sequence, count).value;
-      outputs.push_back({to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
+      made.outputs.push_back(
+          {to, protocol::add_sequence(options.base_sequence, count - 1).value, batch.finish(options)});
     }
   }
   graph_->new_epoch();
-  return outputs;
+  return made;
+}
+
+// Nothing: they have to be kept.
+std::optional<Remake> Job::remake_of(const TopicPartition& to, const std::vector<OutputBatch>& batches) const {
+  if (!remakes_) return std::nullopt;
+  Remake remake;
+  remake.to = to;
+  if (const auto at = sequences_.find(to); at != sequences_.end()) remake.first_sequence = at->second;
+  for (const auto& source : sources_)
+    for (const auto& partition : source->partitions)
+      if (partition->task->position().value != partition->begun.position) remake.steps.push_back({0, partition->begun});
+  for (const OutputBatch& batch : batches) {
+    remake.count += batch.summary.count;
+    if (&batch == &batches.back()) break;  // with it all is there
+    if (!batch.places) return std::nullopt;
+    for (const SourcePlace& place : *batch.places) remake.steps.push_back({remake.count, place});
+  }
+  return remake;
+}
+
+void Job::begin_epoch() {
+  for (const auto& source : sources_) {
+    for (const auto& partition : source->partitions) {
+      partition->begun.position = partition->task->position().value;
+      partition->begun.watermark = partition->task->watermark();
+    }
+  }
 }
 
 Task<void> Job::end_epoch(bool last) {
@@ -105,21 +134,25 @@ Task<void> Job::end_epoch(bool last) {
   if (!outbox_.empty() && setup_.producer.value < 0) setup_.producer = co_await writer_.new_producer();
 
   auto finish = [this] { return take_outputs(); };
-  std::vector<Epoch::Output> outputs = co_await beside(std::move(finish));
+  Made made = co_await beside(std::move(finish));
   ++epoch_;
   if (setup_.stored) {
-    auto save = [this, last, &outputs] {
+    auto save = [this, last, &made] {
       Epoch epoch = snapshot(last);
-      epoch.outputs = outputs;
+      if (made.remake && !last)  // nobody would make again what a job gave at its end
+        epoch.remake = std::move(made.remake);
+      else
+        epoch.outputs = made.outputs;
+      begin_epoch();
       return CheckpointLog::records(epoch, Timestamp(context_.now));
     };
     std::vector<Bytes> records = co_await beside(std::move(save));
     const ErrorCode error = co_await checkpoints_->write(std::move(records));
     if (error != ErrorCode::none)
       throw JobFailure(java_runtime, "The checkpoint could not be written: " + std::string(name(error)));
-    done_marked_ = outputs.empty();
+    done_marked_ = made.outputs.empty();
   }
-  co_await deliver(std::move(outputs), false);
+  co_await deliver(std::move(made.outputs), false);
   if (setup_.stored) {
     for (const auto& source : sources_) {
       if (source->options.group.empty()) continue;
@@ -143,10 +176,7 @@ Task<void> Job::deliver(std::vector<Epoch::Output> outputs, bool again) {
             co_await writer_.last_sequence(output.to.topic, output.to.partition, setup_.producer);
         at = known.emplace(output.to, last).first;
       }
-      // Sequences wrap around: the distance says which is later.
-      if (at->second && static_cast<int32_t>(static_cast<uint32_t>(at->second->value) -
-                                             static_cast<uint32_t>(output.last_sequence)) >= 0)
-        continue;
+      if (at->second && protocol::sequence_distance(Sequence(output.last_sequence), *at->second) >= 0) continue;
     }
     missing[output.to].push_back(std::move(output.batch));
   }

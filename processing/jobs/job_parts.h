@@ -18,6 +18,7 @@ inline bool is_kafka(const std::string& connector) { return connector == "kafka"
 
 struct Job::Partition {
   std::unique_ptr<PartitionTask> task;
+  SourcePlace begun;  // where the epoch began
   std::optional<Offset> stop;
   bool finished = false;
   bool idle = false;

@@ -9,6 +9,13 @@
 
 namespace millrace::processing {
 
+namespace {
+
+// Batches end where pieces do: some pieces go into one.
+constexpr size_t remade_piece_bytes = 64 << 10;
+
+}  // namespace
+
 Task<void> Job::prepare() {
   for (const plan::Node* node : source_nodes(setup_.plan)) {
     auto source = std::make_unique<SourceRun>();
@@ -75,6 +82,12 @@ Task<void> Job::prepare() {
         partition->stop = co_await resolve(*source, topic, id, source->options.stop, true);
     }
   }
+  if (found && !found->done && found->epoch.remake) {
+    const TopicPartition to = found->epoch.remake->to;
+    const ProducerId producer(found->epoch.producer);
+    const std::optional<Sequence> last = co_await writer_.last_sequence(to.topic, to.partition, producer);
+    dirty_ = found->epoch.go_back(last);
+  }
   if (found) {
     auto load = [this, &found] { restore(found->epoch); };
     co_await beside(std::move(load));
@@ -86,12 +99,27 @@ Task<void> Job::prepare() {
       show(*partition);
     }
   }
+  prepare_remake();
 
   if (setup_.stored && !found) co_await end_epoch(false);  // from here on the starting points are known for good
   if (found && !found->done) {
     co_await deliver(std::move(found->epoch.outputs), true);
     done_marked_ = false;
   }
+}
+
+// Where nothing but the rows of topics decides what comes of them, output can be made again.
+void Job::prepare_remake() {
+  const auto is_topic = [](const auto& source) { return source->scan && !source->datagen; };
+  remakes_ = setup_.stored && graph_->keeps_nothing() && std::ranges::all_of(sources_, is_topic);
+  int32_t number = 0;  // as in a snapshot
+  for (const auto& source : sources_) {
+    for (const auto& partition : source->partitions) {
+      partition->begun.source = number++;
+      if (remakes_) partition->task->limit_pieces(remade_piece_bytes);
+    }
+  }
+  begin_epoch();
 }
 
 Task<void> Job::find_partitions(SourceRun& source) {

@@ -56,6 +56,8 @@ class Operator {
   virtual std::optional<int64_t> next_time() const { return std::nullopt; }
   virtual void on_time(int64_t /*now*/) {}
 
+  // Whether rows come out as if no others had come before.
+  virtual bool keeps_nothing() const { return false; }
   virtual void save(std::string& out) const;
   virtual void load(std::string_view& in);
 

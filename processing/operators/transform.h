@@ -27,6 +27,7 @@ class TransformOperator final : public Operator {
  public:
   TransformOperator(JobContext& job, std::unique_ptr<Transform> transform)
       : Operator(job, 1), transform_(std::move(transform)) {}
+  bool keeps_nothing() const override { return true; }
 
  protected:
   void on_batch(int, Batch batch) override;

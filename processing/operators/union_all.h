@@ -8,6 +8,7 @@ namespace millrace::processing {
 class UnionAll final : public Operator {
  public:
   using Operator::Operator;
+  bool keeps_nothing() const override { return true; }
 
  protected:
   void on_batch(int, Batch batch) override { emit(std::move(batch)); }

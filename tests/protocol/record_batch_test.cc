@@ -96,6 +96,17 @@ TEST_CASE("a built batch reads back as it was written, with every codec") {
   }
 }
 
+TEST_CASE("of two sequences the later one is known also when it has begun again with 0") {
+  CHECK(sequence_distance(Sequence(7), Sequence(7)) == 0);
+  CHECK(sequence_distance(Sequence(7), Sequence(1'000'007)) == 1'000'000);
+  CHECK(sequence_distance(Sequence(1'000'007), Sequence(7)) == -1'000'000);
+  for (const int32_t n : {1, 100, 1'000'000'000}) {
+    const Sequence last(INT32_MAX);
+    CHECK(sequence_distance(last, add_sequence(last, n)) == n);
+    CHECK(sequence_distance(add_sequence(last, n), last) == -n);
+  }
+}
+
 TEST_CASE("stamping offset and epoch leaves the checksum right") {
   const Bytes built = three_records();
   std::vector<std::byte> copy(built.span().begin(), built.span().end());
