@@ -1,9 +1,19 @@
 #include "processing/operators/join.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
 namespace millrace::processing {
+
+namespace {
+
+constexpr size_t looked_ahead = 32;  // rows
+constexpr size_t saved_per_key = 2 * sizeof(int64_t);
+constexpr size_t saved_per_row = 2 * sizeof(int64_t);
+
+}  // namespace
 
 Join::Join(JobContext& job, const plan::Join& node) : Operator(job, 2), sides_(node) {
   for (size_t s = 0; s < 2; ++s) {
@@ -22,29 +32,58 @@ void Join::on_batch(int input, Batch batch) {
       change(one, out);
   };
   Side& own = state_[input];
-  std::string key;
+  std::vector<uint32_t> rows;
+  rows.reserve(batch.selected());
+  batch.each([&](size_t at) { rows.push_back(static_cast<uint32_t>(at)); });
+  Keys keys;
   std::string row;
-  batch.each([&](size_t at) {
-    key.clear();
-    sides_.append_key(key, batch, at, input);
-    row.clear();
-    append_key(row, batch.columns, at);
-    RowKind kind = batch.kind(at);
-    if (!own.upsert_key.empty()) {
-      const std::string id = key_of(batch, at, own.upsert_key);
-      if (const auto old = own.by_key.find(id); old != own.by_key.end()) {
-        const auto [old_key, old_row] = std::move(old->second);
-        own.by_key.erase(old);
-        apply(old_key, old_row, is_retraction(kind) ? RowKind::delete_ : RowKind::update_before);
-      } else if (kind == RowKind::update_after) {
-        kind = RowKind::insert;
+  for (size_t from = 0; from < rows.size(); from += looked_ahead) {
+    const auto some = std::span(rows).subspan(from, std::min(looked_ahead, rows.size() - from));
+    look_ahead(batch, some, input, keys);
+    for (size_t i = 0; i < some.size(); ++i) {
+      const size_t at = some[i];
+      row.clear();
+      append_key(row, batch.columns, at);
+      RowKind kind = batch.kind(at);
+      if (!own.upsert_key.empty()) {
+        const std::string id = key_of(batch, at, own.upsert_key);
+        if (const auto old = own.by_key.find(id); old != own.by_key.end()) {
+          const auto [old_key, old_row] = std::move(old->second);
+          own.by_key.erase(old);
+          apply(old_key, old_row, is_retraction(kind) ? RowKind::delete_ : RowKind::update_before);
+        } else if (kind == RowKind::update_after) {
+          kind = RowKind::insert;
+        }
+        if (is_retraction(kind)) continue;
+        own.by_key[id] = {std::string(keys[i]), row};
       }
-      if (is_retraction(kind)) return;
-      own.by_key[id] = {key, row};
+      apply(keys[i], row, kind);
     }
-    apply(key, row, kind);
-  });
+  }
   emit(out.finish());
+}
+
+void Join::look_ahead(const Batch& batch, std::span<const uint32_t> rows, int side, Keys& keys) const {
+  const Side& own = state_[side];
+  keys.bytes.clear();
+  keys.ends.clear();
+  keys.hashes.clear();
+  for (const uint32_t row : rows) {
+    sides_.append_key(keys.bytes, batch, row, side);
+    keys.ends.push_back(keys.bytes.size());
+    keys.hashes.push_back(KeyTable::hash(keys[keys.ends.size() - 1]));
+    own.keys.fetch_slot(keys.hashes.back());
+  }
+  std::array<int64_t, looked_ahead> numbers{};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    numbers[i] = own.keys.fetch_key(keys.hashes[i]);
+    if (numbers[i] >= 0) __builtin_prefetch(&own.rows[static_cast<size_t>(numbers[i])]);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (numbers[i] < 0) continue;
+    __builtin_prefetch(own.keys.key(static_cast<uint32_t>(numbers[i])).data());
+    __builtin_prefetch(own.rows[static_cast<size_t>(numbers[i])].last);
+  }
 }
 
 std::vector<Join::Entry*> Join::matches(const Change& change) {
@@ -75,6 +114,7 @@ void Join::Side::add(std::string_view key, std::string_view row, int64_t matches
   bool added = false;
   const uint32_t number = keys.find_or_add(key, added);
   if (number >= rows.size()) rows.resize(number + 1);
+  saved_bytes += (added ? saved_per_key + key.size() : 0) + saved_per_row + row.size();
   check(row.size() <= UINT32_MAX);
   auto* entry =
       new (memory.take(sizeof(Entry) + row.size())) Entry{nullptr, matches, static_cast<uint32_t>(row.size())};
@@ -95,7 +135,10 @@ void Join::Side::remove(std::string_view key, std::string_view row) {
   (before == nullptr ? bucket.first : before->next) = entry->next;
   if (bucket.last == entry) bucket.last = before;
   memory.give_back(entry, sizeof(Entry) + entry->size);
-  if (bucket.first == nullptr) keys.remove(static_cast<uint32_t>(number));
+  saved_bytes -= saved_per_row + row.size();
+  if (bucket.first != nullptr) return;
+  keys.remove(static_cast<uint32_t>(number));
+  saved_bytes -= saved_per_key + key.size();
 }
 
 void Join::give(BatchBuilder& out, int side, std::optional<std::string_view> own, std::optional<std::string_view> other,
@@ -161,20 +204,42 @@ void Join::change_semi(const Change& change, BatchBuilder& out) {
   }
 }
 
+void Join::Side::save(std::string& out) const {
+  append_int(out, static_cast<int64_t>(keys.size()));
+  const auto put_int = [](char*& to, int64_t value) {
+    std::memcpy(to, &value, sizeof value);
+    to += sizeof value;
+  };
+  const auto put_bytes = [&](char*& to, std::string_view bytes) {
+    put_int(to, static_cast<int64_t>(bytes.size()));
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
+  };
+  out.resize_and_overwrite(out.size() + saved_bytes, [&, used = out.size()](char* bytes, size_t size) {
+    char* to = bytes + used;
+    keys.each([&](uint32_t number) {
+      put_bytes(to, keys.key(number));
+      char* counted = to;
+      to += sizeof(int64_t);
+      int64_t count = 0;
+      for (const Entry* entry = rows[number].first; entry != nullptr; entry = entry->next, ++count) {
+        put_int(to, entry->matches);
+        put_bytes(to, entry->row());
+      }
+      put_int(counted, count);
+    });
+    check(to == bytes + size);
+    return size;
+  });
+}
+
 void Join::save(std::string& out) const {
   Operator::save(out);
+  // Once, and with room for what others have to say: a copy of all this is dear, and room that nobody uses is not.
+  const size_t mine = state_[0].saved_bytes + state_[1].saved_bytes;
+  out.reserve(out.size() + mine + mine / 16 + 65'536);
   for (const Side& side : state_) {
-    append_int(out, static_cast<int64_t>(side.keys.size()));
-    side.keys.each([&](uint32_t number) {
-      append_bytes(out, side.keys.key(number));
-      int64_t count = 0;
-      for (const Entry* entry = side.rows[number].first; entry != nullptr; entry = entry->next) ++count;
-      append_int(out, count);
-      for (const Entry* entry = side.rows[number].first; entry != nullptr; entry = entry->next) {
-        append_int(out, entry->matches);
-        append_bytes(out, entry->row());
-      }
-    });
+    side.save(out);
     append_int(out, static_cast<int64_t>(side.by_key.size()));
     for (const auto& [id, known] : side.by_key) {
       append_bytes(out, id);

@@ -7,6 +7,7 @@
 // Rows are kept as bytes, in the form of keys (key_table.h): they are many, and most of them never match.
 #pragma once
 
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -47,8 +48,11 @@ class Join final : public Operator {
     std::unordered_map<std::string, std::pair<std::string, std::string>> by_key;  // upsert key to join key and row
     std::vector<DataType> types;
 
+    size_t saved_bytes = 0;  // what keys and rows take in a checkpoint
+
     void add(std::string_view key, std::string_view row, int64_t matches);
     void remove(std::string_view key, std::string_view row);
+    void save(std::string& out) const;
   };
   // A row that comes or goes.
   struct Change {
@@ -59,6 +63,18 @@ class Join final : public Operator {
     bool matchable() const { return key.front() != '\0'; }
   };
 
+  // Keys of some rows, one behind the other.
+  struct Keys {
+    std::string bytes;
+    std::vector<size_t> ends;
+    std::vector<uint64_t> hashes;
+    std::string_view operator[](size_t i) const {
+      const size_t from = i == 0 ? 0 : ends[i - 1];
+      return std::string_view(bytes).substr(from, ends[i] - from);
+    }
+  };
+  // Brings near what the rows' keys have on their side already: of very many keys none is in a cache.
+  void look_ahead(const Batch& batch, std::span<const uint32_t> rows, int side, Keys& keys) const;
   void change(const Change& change, BatchBuilder& out);
   void change_semi(const Change& change, BatchBuilder& out);
   std::vector<Entry*> matches(const Change& change);

@@ -369,6 +369,20 @@ int64_t KeyTable::find(std::string_view key) const {
   return group >= tombstone ? -1 : static_cast<int64_t>(group);
 }
 
+uint64_t KeyTable::hash(std::string_view key) { return hash_of(key); }
+
+void KeyTable::fetch_slot(uint64_t hash) const {
+  if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+}
+
+int64_t KeyTable::fetch_key(uint64_t hash) const {
+  if (slots_.empty()) return -1;
+  const Slot slot = slots_[hash & (slots_.size() - 1)];
+  if (slot.group >= tombstone || slot.tag != tag_of(hash)) return -1;
+  __builtin_prefetch(&keys_[slot.group]);
+  return slot.group;
+}
+
 void KeyTable::remove(uint32_t group) {
   slots_[slot_of(keys_[group], hashes_[group])].group = tombstone;
   dead_bytes_ += room_of(keys_[group]);

@@ -48,6 +48,11 @@ class KeyTable {
   void find_or_add(const KeyTable& other, std::vector<uint32_t>& numbers);
   // −1: unknown.
   int64_t find(std::string_view key) const;
+  // For those who look for many keys: brings near where a key of this hash is looked for …
+  static uint64_t hash(std::string_view key);
+  void fetch_slot(uint64_t hash) const;
+  // … and, a little later, what it is compared with. The number that it probably has; −1: probably none.
+  int64_t fetch_key(uint64_t hash) const;
   // Numbers of removed keys are given again. What key() has answered is no longer good.
   void remove(uint32_t group);
 
