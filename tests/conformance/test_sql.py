@@ -280,6 +280,36 @@ def test_a_continuous_job_survives_kills_without_losing_or_repeating_a_window(tm
         broker.close()
 
 
+def test_a_job_that_copies_a_backlog_survives_kills_without_losing_or_repeating_a_row(tmp_path):
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    dice = random.Random(seed)
+    rows = 400_000
+    broker = Broker()
+    try:
+        create(broker, "rows", partitions=2)
+        create(broker, "copies")
+        text = "x" * 300
+        kcat(broker, "-P", "-t", "rows", input="".join(f'{{"id":{n},"text":"{text}"}}\n' for n in range(rows)).encode())
+        script = tmp_path / "copy.sql"
+        script.write_text("".join(
+            f"CREATE TABLE `{name}` (id BIGINT, text STRING) WITH ('connector' = 'kafka', 'topic' = '{name}', 'scan.startup.mode' = 'earliest-offset', "
+            f"'properties.bootstrap.servers' = '{broker.address}', 'format' = 'json');\n" for name in ("rows", "copies")) + "INSERT INTO copies SELECT * FROM `rows`;\n")
+        sql(broker.http, "-f", script)
+        for _ in range(8):
+            time.sleep(dice.uniform(0, 0.1))
+            broker.kill()
+            broker.start()
+
+        def seen():
+            return [json.loads(row)["id"] for row in read(broker, "copies")]
+
+        wait_until("the last row", lambda: len(seen()) >= rows)
+        assert sorted(seen()) == list(range(rows))
+    finally:
+        broker.close()
+
+
 # ---- the same script on both gateways ----
 
 def windowed_script(broker):
