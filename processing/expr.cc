@@ -86,6 +86,30 @@ ExprPtr make_call(std::string_view name, std::vector<ExprPtr> args, SourcePositi
   return expr;
 }
 
+namespace {
+
+// What Flink advises who casts between moments and numbers; empty for other casts.
+std::string_view moments_and_numbers(const DataType& from, const DataType& to) {
+  if (from.is(TypeRoot::timestamp) && to.is_numeric()) {
+    return "The cast from TIMESTAMP type to NUMERIC type is not allowed. It's recommended to use "
+           "UNIX_TIMESTAMP(CAST(timestamp_col AS STRING)) instead.";
+  }
+  if (from.is(TypeRoot::timestamp_ltz) && to.is_numeric()) {
+    return "The cast from TIMESTAMP_LTZ type to NUMERIC type is not allowed.";
+  }
+  if (from.is_numeric() && to.is(TypeRoot::timestamp)) {
+    return "The cast from NUMERIC type to TIMESTAMP type is not allowed. It's recommended to use "
+           "TO_TIMESTAMP(FROM_UNIXTIME(numeric_col)) instead, note the numeric is in seconds.";
+  }
+  if (from.is_numeric() && to.is(TypeRoot::timestamp_ltz)) {
+    return "The cast from NUMERIC type to TIMESTAMP_LTZ type is not allowed. It's recommended to use "
+           "TO_TIMESTAMP_LTZ(numeric_col, precision) instead.";
+  }
+  return {};
+}
+
+}  // namespace
+
 ExprPtr coerce(ExprPtr value, const DataType& to) {
   bool nullable = value->type.nullable;
   if (value->type.root == to.root && same_ignoring_nullability(value->type, to)) return value;
@@ -105,6 +129,9 @@ ExprPtr make_cast(ExprPtr value, const DataType& to, bool try_cast, SourcePositi
     return make_literal(Value(), to.with_nullable(true), where);
   }
   if (!can_cast_explicitly(from, to)) {
+    if (const std::string_view why = moments_and_numbers(from, to); !why.empty()) {
+      throw PlanFailure(java::validation, std::string(why), where);
+    }
     throw PlanFailure(
         java::validator,
         "Cast function cannot convert value of type " + planner_text(from) + " to type " + planner_text(to), where);

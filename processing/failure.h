@@ -47,6 +47,7 @@ inline constexpr const char* validation = "org.apache.flink.table.api.Validation
 inline constexpr const char* code_gen = "org.apache.flink.table.planner.codegen.CodeGenException";
 inline constexpr const char* table = "org.apache.flink.table.api.TableException";
 inline constexpr const char* table_runtime = "org.apache.flink.table.api.TableRuntimeException";
+inline constexpr const char* runtime = "java.lang.RuntimeException";
 inline constexpr const char* arithmetic = "java.lang.ArithmeticException";
 inline constexpr const char* number_format = "java.lang.NumberFormatException";
 inline constexpr const char* illegal_argument = "java.lang.IllegalArgumentException";

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "processing/calendar.h"
 #include "processing/time_zone.h"
@@ -12,6 +14,24 @@
 namespace millrace::processing {
 
 namespace {
+
+// Java 17 prints a whole number that takes more bits than the type is precise to with more digits than tell it from its
+// neighbours: all but those that stand for less than its last bit. 2147483648 as a FLOAT is 2.14748365E9.
+template <class F>
+std::optional<std::string> digits_of_whole(F value) {
+  constexpr int precision = std::numeric_limits<F>::digits;
+  const double size = std::fabs(static_cast<double>(value));
+  if (size < std::ldexp(1.0, precision + 1) || size >= 0x1p63) return std::nullopt;
+  const int spare_bits = std::ilogb(size) - precision - 1;
+  const int spare_digits = spare_bits > 1 ? static_cast<int>(spare_bits * 0.30103) : 0;
+  uint64_t whole = static_cast<uint64_t>(size);
+  for (int i = 0; i < spare_digits; ++i) {
+    const bool up = i + 1 == spare_digits && whole % 10 >= 5;
+    whole = whole / 10 + (up ? 1 : 0);
+  }
+  while (whole % 10 == 0) whole /= 10;
+  return fmt::format("{}", whole);
+}
 
 template <class F>
 std::string floating_text(F value) {
@@ -24,6 +44,9 @@ std::string floating_text(F value) {
   auto mode = sizeof(F) == 4 ? DoubleToStringConverter::SHORTEST_SINGLE : DoubleToStringConverter::SHORTEST;
   DoubleToStringConverter::DoubleToAscii(static_cast<double>(value), mode, 0, digits, sizeof digits, &negative, &length,
                                          &point);
+  if (const std::optional<std::string> more = digits_of_whole(value)) {
+    length = static_cast<int>(more->copy(digits, sizeof digits));
+  }
   std::string text = negative ? "-" : "";
   F size = std::fabs(value);
   size_t n = static_cast<size_t>(length);
@@ -139,13 +162,15 @@ std::string float_text(float value) { return floating_text(value); }
 
 std::string date_text(int64_t days) {
   CivilDate date = civil_from_days(days);
-  return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
+  return fmt::format("{:04}-{:02}-{:02}", date.year % 10'000, date.month, date.day);
 }
 
 std::string time_text(int64_t millis, int precision) {
   int64_t seconds = millis / 1000;
   std::string text = fmt::format("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
   append_fraction(text, millis % 1000 * 1'000'000, precision);
+  // At least one digit, and no more than it takes.
+  while (precision > 1 && text.back() == '0' && text[text.size() - 2] != '.') text.pop_back();
   return text;
 }
 

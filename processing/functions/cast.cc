@@ -87,6 +87,13 @@ auto attempt(F parse) -> std::optional<std::remove_cvref_t<decltype(parse())>> {
   throw RunFailure(java::date_time, fmt::format("For input string: '{}'.", text));
 }
 
+[[noreturn]] void bad_time(std::string_view text) {
+  throw RunFailure(java::date_time,
+                   fmt::format("Invalid time format: '{}'. Expected format: HH:mm:ss[.fff] where HH is "
+                               "00-23, mm is 00-59, ss is 00-59",
+                               text));
+}
+
 [[noreturn]] void bad_timestamp(std::string_view text) {
   throw RunFailure("java.time.format.DateTimeParseException", timestamp_problem(text));
 }
@@ -131,6 +138,7 @@ Kernel from_text(const DataType& to) {
         return attempt<Try>([&] {
           std::optional<int32_t> time = parse_time(v);
           if (!time) bad_date_time(v);
+          if (*time < 0 || *time >= 86'400'000) bad_time(v);
           return *time;
         });
       }>;

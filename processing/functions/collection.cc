@@ -25,6 +25,22 @@ void need(const Binding& b, size_t i, TypeRoot root, std::string_view form) {
 
 Value constructed(const KernelCall&, Args v) { return Value::nested({v.begin(), v.end()}); }
 
+// In the order in which keys first come, each with its last value.
+Value constructed_map(const KernelCall&, Args v) {
+  std::vector<Value> entries;
+  for (size_t i = 0; i + 1 < v.size(); i += 2) {
+    size_t at = 0;
+    while (at < entries.size() && entries[at] != v[i]) at += 2;
+    if (at == entries.size()) {
+      entries.push_back(v[i]);
+      entries.push_back(v[i + 1]);
+    } else {
+      entries[at + 1] = v[i + 1];
+    }
+  }
+  return Value::nested(std::move(entries));
+}
+
 void bind_row(Binding& b) {
   std::vector<Field> fields;
   for (size_t i = 0; i < b.count(); ++i) {
@@ -50,18 +66,39 @@ void bind_map(Binding& b) {
   b.type = DataType::map(key, value).not_null();
 }
 
+// What is not there is NULL; where the type says that no item is, Flink's code for the type's default.
+Value missing(const DataType& type) {
+  if (type.nullable) return Value();
+  switch (physical_of(type.root)) {
+    case Physical::int32:
+    case Physical::int64:
+      return Value::integer(-1);
+    case Physical::float_:
+      return Value::float_(-1);
+    case Physical::double_:
+      return Value::double_(-1);
+    case Physical::boolean:
+      return Value::boolean(false);
+    case Physical::text:
+      return Value::text(std::string(type.is(TypeRoot::character) ? static_cast<size_t>(type.precision) : 0, ' '));
+    default:
+      return Value();
+  }
+}
+
 // array[n], map[key], row[n]
 Value item(const KernelCall& call, Args v) {
   if (v[0].is_null() || v[1].is_null()) return Value();
   const std::vector<Value>& items = v[0].items();
   if (call.args[0].type().is(TypeRoot::array)) {
     int64_t n = v[1].as_int();
-    return n < 1 || n > static_cast<int64_t>(items.size()) ? Value() : items[static_cast<size_t>(n - 1)];
+    const DataType& type = call.args[0].type().child(0);
+    return n < 1 || n > static_cast<int64_t>(items.size()) ? missing(type) : items[static_cast<size_t>(n - 1)];
   }
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     if (items[i] == v[1]) return items[i + 1];
   }
-  return Value();
+  return missing(call.args[0].type().child(1));
 }
 
 void bind_item(Binding& b) {
@@ -69,6 +106,10 @@ void bind_item(Binding& b) {
   const DataType& of = b.arg(0);
   if (of.is(TypeRoot::array)) {
     if (!b.arg(1).is_integral()) b.refuse("'<ARRAY>[<INTEGER>]'");
+    if (b.is_literal(1) && b.literal(1).as_int() < 1) {
+      b.refuse_text(java::validation, fmt::format("Array element access needs an index starting at 1 but was {}.",
+                                                  b.literal(1).as_int()));
+    }
     b.type = of.child(0).with_nullable(true);
   } else if (of.is(TypeRoot::map)) {
     if (!comparable(b.arg(1), of.child(0))) b.refuse("'<MAP>[<ANY>]'");
@@ -97,7 +138,7 @@ void bind_cardinality(Binding& b) {
 
 Value element(const KernelCall&, Args v) {
   if (v[0].is_null() || v[0].items().empty()) return Value();
-  if (v[0].items().size() > 1) throw RunFailure("java.lang.RuntimeException", "Array has more than one element.");
+  if (v[0].items().size() > 1) throw RunFailure(java::table_runtime, "Array has more than one element.");
   return v[0].items()[0];
 }
 
@@ -259,6 +300,10 @@ void bind_of_array(Binding& b) {
     }
     for (size_t i = 0; i < b.count(); ++i) b.cast(i, array);
   }
+  for (size_t i = 0; R == Rest::join && i < b.count(); ++i) {
+    const DataType& joined = i == 0 ? item_type : b.arg(i);
+    if (!joined.is_text() && joined.root != TypeRoot::null) b.refuse_text(java::validation, "Invalid input arguments.");
+  }
   for (size_t i = 1; i < b.count() && R >= Rest::slice; ++i) {
     b.cast(i, R == Rest::slice ? DataType::integer() : R == Rest::order ? DataType::boolean() : DataType::string());
   }
@@ -312,7 +357,7 @@ Value map_entries(const KernelCall&, Args v) {
 void bind_map_entries(Binding& b) {
   if (b.count() != 1) b.refuse_count("1");
   need(b, 0, TypeRoot::map, "'MAP_ENTRIES(<MAP>)'");
-  DataType entry = DataType::row({{"key", b.arg(0).child(0)}, {"value", b.arg(0).child(1)}}).not_null();
+  DataType entry = DataType::row({{"key", b.arg(0).child(0)}, {"value", b.arg(0).child(1)}});
   b.type = DataType::array(entry).with_nullable(b.arg(0).nullable);
 }
 
@@ -374,7 +419,7 @@ std::vector<Function> collection_functions() {
   return {
       row("ROW", "ROW(a, b, …)", bind_row, lift_boxed<constructed>),
       row("ARRAY", "ARRAY[a, b, …]", bind_array, lift_boxed<constructed>),
-      row("MAP", "MAP[key, value, …]", bind_map, lift_boxed<constructed>),
+      row("MAP", "MAP[key, value, …]", bind_map, lift_boxed<constructed_map>),
       row("ITEM", "array[n], map[key], row[n]", bind_item, lift_boxed<item>),
       row("CARDINALITY", "CARDINALITY(array or map)", bind_cardinality),
       row("ELEMENT", "ELEMENT(array)", bind_element, lift_boxed<element>),

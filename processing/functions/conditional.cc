@@ -1,4 +1,6 @@
 // CASE, COALESCE, IF, NULLIF, GREATEST, LEAST and tests of text.
+#include <re2/re2.h>
+
 #include <algorithm>
 
 #include "processing/functions/kernel.h"
@@ -102,11 +104,22 @@ void bind_extreme(Binding& b) {
   b.type = type.with_nullable(b.any_nullable()).with_attribute(TimeAttribute::none);
 }
 
-bool is_number(std::string_view text) { return java_double(text).has_value(); }
-
-bool all_of_text(std::string_view text, bool (*test)(char)) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), test);
+void bind_type_of(Binding& b) {
+  if (b.count() < 1 || b.count() > 2) b.refuse_count("1 to 2");
+  std::string text = to_string(b.arg(0));
+  if (b.arg(0).is_interval()) {
+    text = b.arg(0).is(TypeRoot::interval_months) ? "INTERVAL MONTH" : "INTERVAL SECOND(3)";
+    if (!b.arg(0).nullable) text += " NOT NULL";
+  }
+  const bool written_out = b.count() == 2 && b.is_literal(1) && b.literal(1).as_bool();
+  for (const std::string_view name : {"STRING", "BYTES"}) {
+    if (!written_out || !text.starts_with(name)) continue;
+    text.replace(0, name.size(), name == "STRING" ? "VARCHAR(2147483647)" : "VARBINARY(2147483647)");
+  }
+  b.replacement = make_literal(Value::text(std::move(text)), DataType::string().not_null(), b.where);
 }
+
+bool is_number(std::string_view text) { return java_double(text).has_value(); }
 
 // False for NULL too.
 template <bool (*Test)(std::string_view)>
@@ -120,12 +133,12 @@ Column text_test(const KernelCall& call) {
 }
 
 bool is_alpha(std::string_view text) {
-  return all_of_text(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
-  });
+  static const re2::RE2 letters("\\p{L}+");
+  return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), letters);
 }
 bool is_digits(std::string_view text) {
-  return all_of_text(text, [](char c) { return c >= '0' && c <= '9'; });
+  static const re2::RE2 digits("\\p{Nd}+");
+  return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), digits);
 }
 
 template <bool (*Test)(std::string_view), bool Numbers>
@@ -155,6 +168,7 @@ std::vector<Function> conditional_functions() {
       row({"NULLIF"}, "NULLIF(a, b)", bind_nullif),
       row({"GREATEST"}, "GREATEST(a, b, …)", bind_extreme, extreme<true>),
       row({"LEAST"}, "LEAST(a, b, …)", bind_extreme, extreme<false>),
+      row({"TYPEOF"}, "TYPEOF(value)", bind_type_of),
       row({"IS_ALPHA"}, "IS_ALPHA(string)", bind_text_test<is_alpha, false>),
       row({"IS_DECIMAL"}, "IS_DECIMAL(string)", bind_text_test<is_number, true>),
       row({"IS_DIGIT"}, "IS_DIGIT(string)", bind_text_test<is_digits, true>),

@@ -48,7 +48,7 @@ const EVP_MD* sha2(int64_t bits) {
     case 512:
       return EVP_sha512();
     default:
-      throw RunFailure(java::illegal_argument, fmt::format("Unsupported algorithm: SHA-{}", bits));
+      throw RunFailure(java::runtime, "Unsupported algorithm.");
   }
 }
 
@@ -63,8 +63,9 @@ std::optional<std::string> unhex(std::string_view text) {
   std::string out;
   size_t i = 0;
   if (text.size() % 2 == 1) {
-    if (hex_value(text[0]) < 0) return std::nullopt;
-    out += static_cast<char>(hex_value(text[i++]));
+    // Of an odd number of digits the first counts for nothing.
+    if (hex_value(text[i++]) < 0) return std::nullopt;
+    out += '\0';
   }
   for (; i < text.size(); i += 2) {
     int high = hex_value(text[i]), low = hex_value(text[i + 1]);
@@ -87,7 +88,7 @@ Charset charset(std::string_view name) {
   if (upper == "UTF-16") return Charset::utf16;
   if (upper == "UTF-16BE") return Charset::utf16be;
   if (upper == "UTF-16LE") return Charset::utf16le;
-  throw RunFailure("java.lang.RuntimeException", fmt::format("Unsupported encoding: {}", name));
+  throw RunFailure("java.io.UnsupportedEncodingException", std::string(name));
 }
 
 std::string encode(std::string_view text, std::string_view name) {
@@ -146,7 +147,14 @@ void bind_sha2(Binding& b) {
 
 std::string decoded_base64(std::string_view text) {
   std::optional<std::string> bytes = from_base64(text);
-  if (!bytes) throw RunFailure(java::illegal_argument, "Illegal base64 character");
+  if (!bytes) {
+    const size_t at = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
+    if (at == std::string_view::npos) {
+      throw RunFailure(java::illegal_argument, "Input byte array has wrong 4-byte ending unit");
+    }
+    const int c = static_cast<signed char>(text[at]);
+    throw RunFailure(java::illegal_argument, fmt::format("Illegal base64 character {:x}", c));
+  }
   return *bytes;
 }
 

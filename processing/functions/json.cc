@@ -9,6 +9,7 @@
 #include "processing/functions/json_text.h"
 #include "processing/functions/json_tree.h"
 #include "processing/functions/kernel.h"
+#include "processing/functions/utf8.h"
 
 namespace millrace::processing {
 
@@ -228,6 +229,10 @@ void bind_constructor(Binding& b) {
   if (F == json_object && b.count() % 2 == 1) b.refuse_count("2");
   for (size_t i = 0; i < b.count(); ++i) {
     construction->raw.push_back(makes_json(*b.args[i]));
+    if (b.arg(i).is(TypeRoot::date) || b.arg(i).is(TypeRoot::time)) {
+      b.refuse_text(java::code_gen, "Type '" + to_string(b.arg(i).with_nullable(true)) +
+                                        "' is not scalar or cannot be converted into JSON.");
+    }
     if (b.arg(i).root == TypeRoot::null) b.cast(i, DataType::string());
     if (F == json_object && i % 2 == 0 && !b.arg(i).is_text()) b.refuse("'JSON_OBJECT(<CHARACTER>, <ANY>)'");
   }
@@ -276,6 +281,25 @@ void bind_json_string(Binding& b) {
       return v[0].is_null() ? Value() : Value::text(json_text(v[0], c.args[0].type()));
     });
   };
+}
+
+// JSON_QUOTE writes what is not ASCII as \uXXXX, by Java's code points at every UTF-16 unit: what takes two units comes
+// out with five digits and then its second half.
+std::string ascii_quoted(std::string_view text) {
+  const std::u16string units = to_utf16(json_quoted(text));
+  std::string out;
+  for (size_t i = 0; i < units.size(); ++i) {
+    uint32_t point = units[i];
+    if (point < 0x80) {
+      if (point == '/') out += '\\';
+      out += static_cast<char>(point);
+      continue;
+    }
+    const bool begins_pair = point >= 0xd800 && point < 0xdc00 && i + 1 < units.size();
+    if (begins_pair) point = 0x10000 + ((point - 0xd800) << 10) + (units[i + 1] - 0xdc00u);
+    out += fmt::format("\\u{:04x}", point);
+  }
+  return out;
 }
 
 std::string unquote(std::string_view text) {
@@ -329,7 +353,7 @@ std::vector<Function> json_functions() {
       custom("JSON_STRING", "JSON_STRING(value)", bind_json_string),
       custom("JSON_LENGTH", "JSON_LENGTH(doc[, path])", bind_json_length),
       Function{{"JSON"}, "json", "JSON(s)", "s", "s", lift<[](S s) { return canonical(s); }>},
-      Function{{"JSON_QUOTE"}, "json", "JSON_QUOTE(s)", "s", "s", lift<[](S s) { return json_quoted(s); }>},
+      Function{{"JSON_QUOTE"}, "json", "JSON_QUOTE(s)", "s", "s", lift<[](S s) { return ascii_quoted(s); }>},
       Function{{"JSON_UNQUOTE"}, "json", "JSON_UNQUOTE(s)", "s", "s", lift<[](S s) { return unquote(s); }>},
   };
   for (std::string_view name :

@@ -157,6 +157,7 @@ std::vector<Function> string_trim_functions();
 std::vector<Function> string_edit_functions();
 std::vector<Function> string_search_functions();
 std::vector<Function> string_join_functions();
+std::vector<Function> printf_functions();
 std::vector<Function> regexp_functions();
 std::vector<Function> hash_functions();
 std::vector<Function> url_functions();

@@ -21,6 +21,8 @@ Column math(const KernelCall& call) {
   return lift<[](double v) { return F(v); }>(call);
 }
 
+// Computed with more digits than a double has and rounded once, it is the nearest double, as Java's.
+double log_10(double v) { return static_cast<double>(std::log10(static_cast<long double>(v))); }
 double cotangent(double v) { return 1.0 / std::tan(v); }
 double log_2(double v) { return std::log(v) / std::log(2.0); }
 double to_degrees(double v) { return v * 57.29577951308232; }
@@ -39,7 +41,11 @@ void bind_abs(Binding& b) {
   b.type = b.arg(0);
   switch (physical_of(b.type.root)) {
     case Physical::int32:
-      b.kernel = lift<[](int32_t v) { return v < 0 ? static_cast<int32_t>(0u - static_cast<uint32_t>(v)) : v; }>;
+      b.kernel = lift<[](const KernelCall& c, int32_t v) {
+        const int32_t size = v < 0 ? static_cast<int32_t>(0u - static_cast<uint32_t>(v)) : v;
+        if (c.expr.type.root == TypeRoot::tinyint) return int32_t{static_cast<int8_t>(size)};
+        return c.expr.type.root == TypeRoot::smallint ? int32_t{static_cast<int16_t>(size)} : size;
+      }>;
       break;
     case Physical::int64:
       b.kernel = lift<[](int64_t v) { return v < 0 ? static_cast<int64_t>(0ull - static_cast<uint64_t>(v)) : v; }>;
@@ -177,6 +183,15 @@ double truncate_double(double v, int places) {
   return cut ? decimal_to_double(*cut, 18) : v;
 }
 
+// Of 2 and of −2, which is an expression.
+std::optional<int64_t> whole_constant(const ExprPtr& expr) {
+  if (expr->kind == Expr::Kind::literal && !expr->literal.is_null()) return expr->literal.as_int();
+  const bool negated = expr->kind == Expr::Kind::call && expr->name == "-" && expr->args.size() == 1;
+  if (!negated) return std::nullopt;
+  const std::optional<int64_t> size = whole_constant(expr->args[0]);
+  return size ? std::optional(-*size) : std::nullopt;
+}
+
 template <bool Truncate>
 void bind_round(Binding& b) {
   if (b.count() < 1 || b.count() > 2) b.refuse_count("1 to 2");
@@ -210,13 +225,12 @@ void bind_round(Binding& b) {
       b.kernel = lift<[](double v, int32_t n) { return Truncate ? truncate_double(v, n) : round_double(v, n); }>;
       break;
     default: {
-      if (b.is_literal(1)) {
-        int64_t places = b.literal(1).as_int();
+      if (const std::optional<int64_t> places = whole_constant(b.args[1])) {
         int whole = b.type.precision - b.type.scale;
-        if (places < 0) {
+        if (*places < 0) {
           b.type = DataType::decimal(std::min(38, 1 + whole), 0);
-        } else if (places < b.type.scale) {
-          b.type = DataType::decimal(1 + whole + static_cast<int>(places), static_cast<int>(places));
+        } else if (*places < b.type.scale) {
+          b.type = DataType::decimal(1 + whole + static_cast<int>(*places), static_cast<int>(*places));
         }
       }
       b.kernel = lift<[](const KernelCall& c, Int128 v, int32_t n) {
@@ -317,7 +331,7 @@ std::vector<Function> numeric_functions() {
       d("DEGREES", math<to_degrees>),
       d("EXP", math<std::exp>),
       d("LN", math<std::log>),
-      d("LOG10", math<std::log10>),
+      d("LOG10", math<log_10>),
       d("LOG2", math<log_2>),
       d("RADIANS", math<to_radians>),
       d("SIN", math<std::sin>),

@@ -182,6 +182,13 @@ std::string similar_pattern(std::string_view pattern, std::string_view escape) {
     if (!escape.empty() && c == escape[0] && i + 1 < pattern.size()) {
       out += re2::RE2::QuoteMeta(piece(pattern.substr(++i, 1)));
     } else if (in_class) {
+      // [[:ALPHA:]] and its like are classes within the class; Java writes them in small letters.
+      const size_t end = pattern.substr(i).starts_with("[:") ? pattern.find(":]", i) : std::string_view::npos;
+      if (end != std::string_view::npos) {
+        for (; i < end + 2; ++i) out += pattern[i] >= 'A' && pattern[i] <= 'Z' ? pattern[i] + ('a' - 'A') : pattern[i];
+        --i;
+        continue;
+      }
       in_class = c != ']';
       out += c;
     } else if (c == '%') {
@@ -191,9 +198,7 @@ std::string similar_pattern(std::string_view pattern, std::string_view escape) {
     } else if (c == '[') {
       in_class = true;
       out += c;
-    } else if (std::string_view("|*+?{}()").find(c) != std::string_view::npos) {
-      out += c;
-    } else if (std::string_view(".^$\\").find(c) != std::string_view::npos) {
+    } else if (c == '$' || c == '\\') {
       out += '\\';
       out += c;
     } else {
@@ -283,7 +288,7 @@ Value split(std::string_view text, std::string_view delimiter) {
 
 void bind_split(Binding& b) {
   b.by_letters("ss", "");
-  b.type = DataType::array(DataType::string().not_null()).with_nullable(b.any_nullable());
+  b.type = DataType::array(DataType::string()).with_nullable(b.any_nullable());
   b.kernel = lift<[](std::string_view s, std::string_view delimiter) { return split(s, delimiter); }>;
 }
 

@@ -21,6 +21,16 @@ Column concatenate(const KernelCall& call) {
 
 // a || b: of two CHAR a CHAR, of others a VARCHAR, as long as both together.
 void bind_concatenate(Binding& b) {
+  if (b.count() == 2) {
+    const auto joins = [](const DataType& type) {
+      return type.root == TypeRoot::null || type.is_text() || type.is_bytes();
+    };
+    for (size_t i : {size_t{0}, size_t{1}}) {
+      const bool bare = b.args[i]->kind == Expr::Kind::literal && b.arg(i).root == TypeRoot::null;
+      if (bare) b.refuse_text(java::validator, "Illegal use of 'NULL'");
+    }
+    if (!joins(b.arg(0)) || !joins(b.arg(1))) b.refuse("'<STRING> || <STRING>'");
+  }
   b.by_letters("xx", "");
   const DataType &x = b.arg(0), &y = b.arg(1);
   int64_t sum = int64_t{x.precision} + y.precision;
@@ -35,11 +45,16 @@ void bind_concatenate(Binding& b) {
   b.type.nullable = b.any_nullable();
 }
 
-// CONCAT takes anything that reads as text.
-void bind_concat(Binding& b) {
+// Any number of texts.
+void need_texts(Binding& b) {
   for (size_t i = 0; i < b.count(); ++i) {
-    if (b.arg(i).root != TypeRoot::null && !b.arg(i).is_text()) b.cast(i, DataType::string());
+    if (b.arg(i).root == TypeRoot::null) b.refuse_text(java::validator, "Illegal use of 'NULL'");
+    if (!b.arg(i).is_text()) b.refuse("'" + std::string(b.function->names[0]) + "(<CHARACTER>)'");
   }
+}
+
+void bind_concat(Binding& b) {
+  need_texts(b);
   b.by_letters("s*", "s");
 }
 
@@ -59,7 +74,8 @@ Column concatenate_with(const KernelCall& call) {
 }
 
 void bind_concat_ws(Binding& b) {
-  b.by_letters("ss*", "");
+  need_texts(b);
+  if (b.count() == 0) b.refuse_count("1");
   b.type = DataType::string().with_nullable(b.arg(0).nullable);
 }
 

@@ -50,6 +50,11 @@ void bind_locate(Binding& b) {
 template <bool Is>
 void bind_like(Binding& b) {
   if (b.count() < 2 || b.count() > 3) b.refuse_count("2 to 3");
+  if (b.arg(1).root == TypeRoot::null && b.arg(0).is_text()) {
+    const std::string type = planner_text(b.arg(0));
+    b.refuse_text(java::validator, "Cannot apply 'LIKE' to arguments of type 'LIKE(<" + type + ">, <" + type +
+                                       ">)'. Supported form(s): 'LIKE(<STRING>, <STRING>, <STRING>)'");
+  }
   b.by_letters("ss[s", "B");
   if (b.is_literal(1) && (b.count() == 2 || b.is_literal(2))) {
     b.prepared = std::make_shared<LikePattern>(b.literal(1).as_text(), b.count() == 3 ? b.literal(2).as_text() : "");

@@ -25,11 +25,11 @@ struct Table {
   std::vector<const Function*> all;
 
   Table() {
-    for (auto family :
-         {arithmetic_functions, comparison_functions, cast_functions, numeric_functions, conditional_functions,
-          string_functions, string_trim_functions, string_edit_functions, string_search_functions,
-          string_join_functions, regexp_functions, hash_functions, url_functions, time_part_functions, time_functions,
-          clock_functions, time_text_functions, json_functions, collection_functions}) {
+    for (auto family : {arithmetic_functions,    comparison_functions,  cast_functions,        numeric_functions,
+                        conditional_functions,   string_functions,      string_trim_functions, string_edit_functions,
+                        string_search_functions, string_join_functions, printf_functions,      regexp_functions,
+                        hash_functions,          url_functions,         time_part_functions,   time_functions,
+                        clock_functions,         time_text_functions,   json_functions,        collection_functions}) {
       std::vector<Function> functions = family();
       std::move(functions.begin(), functions.end(), std::back_inserter(rows));
     }

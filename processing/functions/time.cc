@@ -36,6 +36,10 @@ void bind_timestampdiff(Binding& b) {
   if (b.count() != 3) b.refuse_count("3");
   TimeUnit unit = time_unit_of(b.symbol(0));
   b.args.erase(b.args.begin());
+  if (b.arg(0).is(TypeRoot::timestamp_ltz) != b.arg(1).is(TypeRoot::timestamp_ltz) && b.arg(0).is_datetime() &&
+      b.arg(1).is_datetime()) {
+    b.refuse_text(java::code_gen, "TIMESTAMP_LTZ only supports diff between the same type.");
+  }
   cast_to_moments(b, 0);
   b.type = DataType::integer().with_nullable(b.any_nullable());
   switch (unit) {
@@ -68,7 +72,7 @@ void bind_timestampadd(Binding& b) {
                  : unit == TimeUnit::quarter ? 3
                  : unit == TimeUnit::month   ? 1
                                              : unit_millis(unit);
-  if (b.arg(2).is(TypeRoot::date) && unit > TimeUnit::day) b.cast(2, DataType::timestamp(0));
+  if (b.arg(2).is(TypeRoot::date) && unit > TimeUnit::day) b.cast(2, DataType::timestamp(6));
   DataType type = months ? DataType::interval_months() : DataType::interval_millis();
   ExprPtr interval = make_call("*", {make_literal(Value::integer(step), type.not_null()), b.args[1]}, b.where);
   b.replacement = make_call("+", {b.args[2], interval}, b.where);
@@ -92,10 +96,14 @@ void bind_overlaps(Binding& b) {
   for (size_t i : {size_t{1}, size_t{3}}) {
     if (b.arg(i).is_interval()) b.args[i] = make_call("+", {b.args[i - 1], b.args[i]}, b.where);
   }
-  auto pick = [&](const char* which, size_t i) { return make_call(which, {b.args[i], b.args[i + 1]}, b.where); };
+  // In order where they are not; where one is NULL, as if they were not.
+  const auto pick = [&](bool begin, size_t i) {
+    const ExprPtr &x = b.args[i], &y = b.args[i + 1];
+    return make_call("IF", {make_call("<=", {x, y}, b.where), begin ? x : y, begin ? y : x}, b.where);
+  };
   b.replacement = make_call("AND",
-                            {make_call(">=", {pick("GREATEST", 0), pick("LEAST", 2)}, b.where),
-                             make_call(">=", {pick("GREATEST", 2), pick("LEAST", 0)}, b.where)},
+                            {make_call(">=", {pick(false, 0), pick(true, 2)}, b.where),
+                             make_call(">=", {pick(false, 2), pick(true, 0)}, b.where)},
                             b.where);
 }
 

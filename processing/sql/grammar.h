@@ -90,6 +90,7 @@ class Grammar {
   bool infix(NodePtr& left, int min_precedence);
   NodePtr binary(NodePtr left, std::string op, size_t op_tokens, int precedence);
   NodePtr is_predicate(NodePtr left);
+  bool overlaps_predicate(NodePtr& left, int min_precedence);
   bool negatable_predicate(NodePtr& left, int min_precedence);
   NodePtr literal();
   NodePtr interval_literal();

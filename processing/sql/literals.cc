@@ -105,15 +105,14 @@ processing::ExprPtr exact_literal(const Node& node, SourcePosition at) {
       return make_literal(Value::integer(value),
                           (value <= 2147483647 ? DataType::integer() : DataType::bigint()).not_null(), at);
     }
-    if (digits.size() > 38) fail_validation(fmt::format("Numeric literal '{}' out of range", text), node.pos);
-    auto value = parse_decimal(digits, static_cast<int>(digits.size()), 0);
-    return make_literal(Value::decimal(*value), DataType::decimal(static_cast<int>(digits.size()), 0).not_null(), at);
+    fail_validation(fmt::format("Numeric literal '{}' out of range", text), node.pos);
   }
   // Every digit written counts: 0.908 is a DECIMAL(4, 3).
   int scale = static_cast<int>(text.size() - dot - 1);
   int precision = static_cast<int>(text.size() - 1);
-  if (precision > 38) fail_validation(fmt::format("Numeric literal '{}' out of range", text), node.pos);
-  auto value = parse_decimal(text, precision, scale);
+  auto value = parse_decimal(text, std::min(precision, 38), scale);
+  // All its digits must make up a BIGINT.
+  if (!value || *value > INT64_MAX) fail_validation(fmt::format("Numeric literal '{}' out of range", text), node.pos);
   return make_literal(Value::decimal(*value), DataType::decimal(precision, scale).not_null(), at);
 }
 

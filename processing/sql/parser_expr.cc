@@ -175,7 +175,7 @@ bool Grammar::infix(NodePtr& left, int min_precedence) {
     left = is_predicate(left);
     return true;
   }
-  return negatable_predicate(left, min_precedence);
+  return overlaps_predicate(left, min_precedence) || negatable_predicate(left, min_precedence);
 }
 
 NodePtr Grammar::postfix(NodePtr expr) {

@@ -129,9 +129,17 @@ NodePtr Grammar::operand() {
       next();
       return function_call();
     }
-    static constexpr std::string_view without_parentheses[] = {
-        "CURRENT_DATE",    "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME",   "LOCALTIMESTAMP",
-        "CURRENT_CATALOG", "CURRENT_USER", "SESSION_USER",      "SYSTEM_USER", "USER"};
+    static constexpr std::string_view without_parentheses[] = {"CURRENT_DATE",
+                                                               "CURRENT_TIME",
+                                                               "CURRENT_TIMESTAMP",
+                                                               "LOCALTIME",
+                                                               "LOCALTIMESTAMP",
+                                                               "CURRENT_CATALOG",
+                                                               "CURRENT_USER",
+                                                               "SESSION_USER",
+                                                               "SYSTEM_USER",
+                                                               "USER",
+                                                               "PI"};
     if (std::ranges::find(without_parentheses, upper) != std::end(without_parentheses) && !is_symbol("(", 1)) {
       next();
       NodePtr call = make_call(upper, token.pos, {});

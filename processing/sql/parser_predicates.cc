@@ -1,4 +1,4 @@
-// Predicates in words: IS …, and those that NOT may stand before: BETWEEN, IN, LIKE, SIMILAR TO.
+// Predicates in words: IS …, OVERLAPS, and those that NOT may stand before: BETWEEN, IN, LIKE, SIMILAR TO.
 #include "processing/sql/grammar.h"
 #include "processing/sql/nodes.h"
 
@@ -30,6 +30,20 @@ NodePtr Grammar::is_predicate(NodePtr left) {
   call->op_pos = op_pos;
   call->infix = true;
   return call;
+}
+
+// (a, b) OVERLAPS (c, d)
+bool Grammar::overlaps_predicate(NodePtr& left, int min_precedence) {
+  const auto is_pair = [](const NodePtr& node) { return node->is_call("ROW") && node->operands.size() == 2; };
+  if (!is_word("OVERLAPS") || range < min_precedence || !is_pair(left)) return false;
+  const Pos op_pos = next().pos;
+  const NodePtr right = expression(range + 1);
+  if (!is_pair(right)) fail_here();
+  NodePtr call = make_call("OVERLAPS", left->pos.to(right->pos),
+                           {left->operands[0], left->operands[1], right->operands[0], right->operands[1]});
+  call->op_pos = op_pos;
+  left = call;
+  return true;
 }
 
 // x [NOT] BETWEEN … AND … | [NOT] IN (…) | [NOT] LIKE … [ESCAPE …] | [NOT] SIMILAR TO … [ESCAPE …]
