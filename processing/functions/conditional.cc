@@ -55,6 +55,7 @@ void bind_coalesce(Binding& b) {
   if (b.count() == 0) b.refuse_count("1");
   std::vector<DataType> types;
   for (const ExprPtr& arg : b.args) types.push_back(arg->type);
+  if (!common_type(types)) b.refuse_text(java::validation, "Invalid input arguments.");
   DataType type = mixed_type(b, types);
   bool nullable = std::all_of(types.begin(), types.end(), [](const DataType& t) { return t.nullable; });
   // The arguments are evaluated one after the other, as far as needed.
@@ -99,6 +100,13 @@ void bind_extreme(Binding& b) {
   if (b.count() == 0) b.refuse_count("1");
   std::vector<DataType> types;
   for (const ExprPtr& arg : b.args) types.push_back(arg->type);
+  for (size_t i = 1; i < types.size(); ++i) {
+    if (common_type(types[0], types[i])) continue;
+    b.refuse_text(java::validation,
+                  "All types in a comparison should support both 'EQUALS' and 'ORDER' comparison with each other. Can "
+                  "not compare " +
+                      to_string(types[0]) + " with " + to_string(types[i]));
+  }
   DataType type = mixed_type(b, types);
   for (size_t i = 0; i < b.count(); ++i) cast_to(b, i, type);
   b.type = type.with_nullable(b.any_nullable()).with_attribute(TimeAttribute::none);

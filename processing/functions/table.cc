@@ -160,8 +160,7 @@ bool is_aggregate_function(std::string_view name) {
 void refuse_unknown_function(std::string_view name, std::span<const DataType> args, SourcePosition where) {
   std::string types;
   for (const DataType& type : args) types += (types.empty() ? "" : ", ") + family_text(type);
-  throw PlanFailure(java::validator,
-                    fmt::format("No match found for function signature {}({})", upper_case(name), types), where);
+  throw PlanFailure(java::validator, fmt::format("No match found for function signature {}({})", name, types), where);
 }
 
 // ---- binding ----
@@ -237,12 +236,13 @@ void Binding::refuse(std::string_view supported) const {
   if (shown == "BETWEEN") shown = "BETWEEN ASYMMETRIC";
   if (shown == "NOT BETWEEN") shown = "NOT BETWEEN ASYMMETRIC";
   auto shown_type = [&](size_t i) { return "<" + planner_text(arg(i)) + ">"; };
-  if (is_word(shown) && shown != "LIKE" && shown != "IN" && shown != "NOT" && !shown.starts_with("BETWEEN")) {
+  if (is_word(shown) && shown != "LIKE" && shown != "IN" && shown != "NOT" && shown != "AND" && shown != "OR" &&
+      !shown.starts_with("IS ") && !shown.starts_with("BETWEEN")) {
     signature = shown + "(";
     for (size_t i = 0; i < args.size(); ++i) signature += (i > 0 ? ", " : "") + shown_type(i);
     signature += ")";
   } else if (args.size() == 1) {
-    signature = shown + shown_type(0);
+    signature = shown.starts_with("IS ") ? shown_type(0) + " " + shown : shown + shown_type(0);
   } else if (args.size() == 3 && shown.find("BETWEEN") != std::string::npos) {
     signature = fmt::format("{} {} {} AND {}", shown_type(0), shown, shown_type(1), shown_type(2));
   } else {

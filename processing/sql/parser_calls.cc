@@ -1,4 +1,6 @@
 // Function calls: the plain form, its arguments and what may follow it, and those with a syntax of their own.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "processing/sql/grammar.h"
@@ -144,7 +146,10 @@ NodePtr Grammar::special_call(const std::string& upper) {
   auto unit = [&]() {
     if (peek().kind != TokenKind::word) fail_here();
     std::string name_of_unit = singular(peek().upper);
-    if (std::ranges::find(kExtractUnits, name_of_unit) == std::end(kExtractUnits)) fail_here();
+    if (std::ranges::find(kExtractUnits, name_of_unit) == std::end(kExtractUnits)) {
+      if (peek().kind != TokenKind::word || is_reserved(peek().upper)) fail_here();
+      fail_validation(fmt::format("'{}' is not a valid time frame", peek().text), peek().pos);
+    }
     Pos at = next().pos;
     if (name_of_unit.starts_with("SQL_TSI_")) name_of_unit = name_of_unit.substr(8);
     return symbol(name_of_unit, at);

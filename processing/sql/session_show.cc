@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "processing/functions/like.h"
 #include "processing/functions/table.h"
@@ -103,7 +104,7 @@ std::string create_script(const CatalogTable& table) {
   if (!table.comment.empty()) text += " COMMENT " + quote_literal(table.comment);
   if (!table.partitioned_by.empty()) text += "\nPARTITIONED BY (" + names_list(table.partitioned_by) + ")";
   std::string options;
-  for (const auto& [key, value] : table.options)
+  for (const auto& [key, value] : std::map(table.options.begin(), table.options.end()))
     options += (options.empty() ? "" : ",\n") + ("  " + quote_literal(key) + " = " + quote_literal(value));
   if (!options.empty()) text += "\nWITH (\n" + options + "\n)";
   return text + "\n";

@@ -35,8 +35,11 @@ void resolve_columns(CatalogTable& table) {
   for (Column& column : table.columns) {
     const ColumnDef& definition = column.definition;
     if (!seen.insert(definition.name).second) {
-      fail_flink_validation(fmt::format("A column named '{}' already exists in the table.", definition.name), {},
-                            definition.pos);
+      const char* const kind = definition.kind == ColumnDef::Kind::computed   ? "computed"
+                               : definition.kind == ColumnDef::Kind::metadata ? "metadata"
+                                                                              : "regular";
+      fail_flink_validation(fmt::format("A {} Column named '{}' already exists in the table.", kind, definition.name),
+                            {}, definition.pos);
     }
     if (definition.kind != ColumnDef::Kind::computed) column.type = definition.type;
   }
