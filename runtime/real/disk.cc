@@ -70,7 +70,8 @@ void remove_tree(const std::string& path) {
 
 class RealDisk final : public Disk {
  public:
-  RealDisk(RealShard& shard, Process& process) : pool_(process.disk_calls), block_files_(shard, process) {}
+  RealDisk(RealShard& shard, Process& process)
+      : process_(process), pool_(process.disk_calls), block_files_(shard, process) {}
 
   Task<std::unique_ptr<File>> open(std::string path, OpenMode mode) override {
     int flags = O_RDONLY;
@@ -81,7 +82,7 @@ class RealDisk final : public Disk {
     if (::fstat(descriptor.get(), &info) < 0) fail("stat", path, errno);
     if (S_ISDIR(info.st_mode)) fail("open", path, EISDIR);
     const bool writable = mode != OpenMode::read;
-    co_return make_file(std::move(path), std::move(descriptor), info, writable, pool_);
+    co_return make_file(std::move(path), std::move(descriptor), info, writable, process_);
   }
 
   Task<std::unique_ptr<BlockFile>> open_blocks(std::string path) override {
@@ -149,6 +150,7 @@ class RealDisk final : public Disk {
   Task<std::unique_ptr<FileLock>> lock(std::string path) override { co_return lock_file(path); }
 
  private:
+  Process& process_;
   BlockingPool& pool_;
   BlockFiles block_files_;
 };

@@ -1,6 +1,6 @@
 // What the page cache can do at once happens on the loop: small writes, reads that are cached. What waits for the
-// device goes to the pool: syncs, uncached reads, large appends (past the page cache), freeing extents; and writes that
-// nobody waits for.
+// device goes to the pool: syncs, uncached reads, large appends (past the page cache), freeing extents; and, with a
+// tenth of what others get, writes that nobody waits for.
 #include "runtime/real/file.h"
 
 #include <sys/uio.h>
@@ -13,6 +13,7 @@
 #include "runtime/real/file_part.h"
 #include "runtime/real/page_cache.h"
 #include "runtime/real/preallocation.h"
+#include "runtime/real/process.h"
 #include "runtime/shard.h"
 
 namespace millrace::real {
@@ -49,13 +50,14 @@ void write_all(int fd, const std::string& path, int64_t at, const std::vector<By
 
 class RealFile final : public File {
  public:
-  RealFile(std::string path, Descriptor descriptor, const struct stat& info, bool writable, BlockingPool& pool)
+  RealFile(std::string path, Descriptor descriptor, const struct stat& info, bool writable, Process& process)
       : path_(std::move(path)),
         descriptor_(std::make_shared<const Descriptor>(std::move(descriptor))),
         size_(info.st_size),
         writable_(writable),
         preallocation_(info.st_size, int64_t{info.st_blocks} * 512),
-        pool_(pool) {}
+        pool_(process.disk_calls),
+        leisurely_writes_(process.leisurely_writes) {}
   ~RealFile() override {
     check(under_way_ == 0);
     if (writable_) preallocation_.release(fd());
@@ -116,7 +118,7 @@ class RealFile final : public File {
         const bool past_cache = appends && bytes > inline_write_limit && direct_.append(fd(), path_, at, parts);
         if (!past_cache) write_all(fd(), path_, at, parts);
       };
-      co_await pool_.run(std::move(blocking));
+      co_await (haste == Haste::ordinary ? pool_ : leisurely_writes_).run(std::move(blocking));
     }
     if (bytes > 0) size_ = std::max(size_, at + static_cast<int64_t>(bytes));
   }
@@ -177,6 +179,7 @@ class RealFile final : public File {
   Preallocation preallocation_;
   DirectAppend direct_;
   BlockingPool& pool_;
+  BlockingPool& leisurely_writes_;
   int under_way_ = 0;
   bool may_read_nowait_ = true;
 };
@@ -184,8 +187,8 @@ class RealFile final : public File {
 }  // namespace
 
 std::unique_ptr<File> make_file(std::string path, Descriptor descriptor, const struct stat& info, bool writable,
-                                BlockingPool& pool) {
-  return std::make_unique<RealFile>(std::move(path), std::move(descriptor), info, writable, pool);
+                                Process& process) {
+  return std::make_unique<RealFile>(std::move(path), std::move(descriptor), info, writable, process);
 }
 
 }  // namespace millrace::real

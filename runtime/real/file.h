@@ -7,13 +7,14 @@
 #include <string>
 
 #include "runtime/disk.h"
-#include "runtime/real/blocking_pool.h"
 #include "runtime/real/descriptor.h"
 
 namespace millrace::real {
 
-// `info` is what fstat says of it, and `pool` for what waits for the device.
+struct Process;
+
+// `info` is what fstat says of it.
 std::unique_ptr<File> make_file(std::string path, Descriptor descriptor, const struct stat& info, bool writable,
-                                BlockingPool& pool);
+                                Process& process);
 
 }  // namespace millrace::real

@@ -23,6 +23,7 @@ struct ListeningSocket {
 
 struct Process {
   BlockingPool disk_calls{4, 128 << 10};
+  BlockingPool leisurely_writes{1, 128 << 10, BlockingPool::Priority::low};
   BlockingPool lookups{2, 512 << 10};  // name service modules want more
   SpareThreads beside;
   bool may_use_ring = true;  // else as where the kernel refuses one

@@ -49,6 +49,7 @@ World::World(int shards, bool may_use_ring) : process_(std::make_unique<Process>
 World::~World() {
   process_->beside.stop();
   process_->disk_calls.stop();
+  process_->leisurely_writes.stop();
   process_->lookups.stop();
 }
 
