@@ -111,7 +111,9 @@ Task<void> Job::prepare() {
 // Where nothing but the rows of topics decides what comes of them, output can be made again.
 void Job::prepare_remake() {
   const auto is_topic = [](const auto& source) { return source->scan && !source->datagen; };
-  remakes_ = setup_.stored && graph_->keeps_nothing() && std::ranges::all_of(sources_, is_topic);
+  const auto writes_topic = [](const auto& sink) { return is_kafka(sink->connector); };
+  remakes_ = setup_.stored && graph_->keeps_nothing() && std::ranges::all_of(sources_, is_topic) &&
+             std::ranges::any_of(setup_.plan.sinks, writes_topic);
   int32_t number = 0;  // as in a snapshot
   for (const auto& source : sources_) {
     for (const auto& partition : source->partitions) {
