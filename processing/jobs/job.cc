@@ -238,17 +238,28 @@ bool Job::take(const Fetched& fetched) {
     partition.idle = false;
     source.output->set_idle(input, false);
   }
+  int64_t read_before = partition.task->bytes();
   const auto give = [&](PartitionTask::Piece piece) {
+    const size_t made_before = outbox_.bytes();
+    const int64_t read = std::exchange(read_before, partition.task->bytes());
     source.output->process(input, std::move(piece.rows));
     if (piece.watermark) source.output->advance(input, *piece.watermark);
-    if (remakes_ && piece.read_until)
-      outbox_.step({partition.begun.source, piece.read_until->value, partition.task->watermark()});
+    if (!remakes_) return;
+    if (piece.read_until) outbox_.step({partition.begun.source, piece.read_until->value, partition.task->watermark()});
+    size_pieces(partition, static_cast<size_t>(read_before - read), outbox_.bytes() - made_before);
   };
   const auto enough = [this] { return made_enough(); };
   const bool all = partition.task->run(fetched.result.batches, partition.stop, give, enough);
   if (partition.task->records() > before) partition.last_record = now_;
   dirty_ = true;
   return all;
+}
+
+// Pieces of which little comes may be larger: so large that a quarter of the usual comes of each.
+void Job::size_pieces(Partition& partition, size_t read, size_t made) {
+  const size_t little = Partition::usual_piece_bytes / 4;
+  const size_t fitting = made * 4 > read ? 0 : little * read / std::max<size_t>(made, 1);
+  partition.task->limit_pieces(std::clamp(fitting, Partition::usual_piece_bytes, Partition::most_piece_bytes));
 }
 
 void Job::finish_partition(SourceRun& source, size_t partition) {

@@ -101,6 +101,7 @@ class Job {
                        const ScanPosition& position, bool is_stop);
   void restore(const Epoch& epoch);  // beside the shard
   void prepare_remake();
+  void size_pieces(Partition& partition, size_t read, size_t made);
 
   // job_reading.cc
   void start_fetching();

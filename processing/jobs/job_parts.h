@@ -19,6 +19,9 @@ inline bool is_kafka(const std::string& connector) { return connector == "kafka"
 struct Job::Partition {
   std::unique_ptr<PartitionTask> task;
   SourcePlace begun;  // where the epoch began
+  // Where output is made again, batches end where pieces do: what comes of several pieces goes into one.
+  static constexpr size_t usual_piece_bytes = 64 << 10;
+  static constexpr size_t most_piece_bytes = 1 << 20;
   std::optional<Offset> stop;
   bool finished = false;
   bool idle = false;

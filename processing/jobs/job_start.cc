@@ -9,13 +9,6 @@
 
 namespace millrace::processing {
 
-namespace {
-
-// Batches end where pieces do: some pieces go into one.
-constexpr size_t remade_piece_bytes = 64 << 10;
-
-}  // namespace
-
 Task<void> Job::prepare() {
   for (const plan::Node* node : source_nodes(setup_.plan)) {
     auto source = std::make_unique<SourceRun>();
@@ -118,7 +111,7 @@ void Job::prepare_remake() {
   for (const auto& source : sources_) {
     for (const auto& partition : source->partitions) {
       partition->begun.source = number++;
-      if (remakes_) partition->task->limit_pieces(remade_piece_bytes);
+      if (remakes_) partition->task->limit_pieces(Partition::usual_piece_bytes);
     }
   }
   begin_epoch();
