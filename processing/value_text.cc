@@ -15,10 +15,15 @@ namespace millrace::processing {
 
 namespace {
 
+struct Digits {  // 0.d₁d₂… · 10^point
+  std::string digits;
+  int point = 0;
+};
+
 // Java 17 prints a whole number that takes more bits than the type is precise to with more digits than tell it from its
 // neighbours: all but those that stand for less than its last bit. 2147483648 as a FLOAT is 2.14748365E9.
 template <class F>
-std::optional<std::string> digits_of_whole(F value) {
+std::optional<Digits> digits_of_whole(F value) {
   constexpr int precision = std::numeric_limits<F>::digits;
   const double size = std::fabs(static_cast<double>(value));
   if (size < std::ldexp(1.0, precision + 1) || size >= 0x1p63) return std::nullopt;
@@ -29,8 +34,10 @@ std::optional<std::string> digits_of_whole(F value) {
     const bool up = i + 1 == spare_digits && whole % 10 >= 5;
     whole = whole / 10 + (up ? 1 : 0);
   }
-  while (whole % 10 == 0) whole /= 10;
-  return fmt::format("{}", whole);
+  Digits kept{fmt::format("{}", whole), 0};
+  kept.point = static_cast<int>(kept.digits.size()) + spare_digits;
+  kept.digits.resize(kept.digits.find_last_not_of('0') + 1);
+  return kept;
 }
 
 template <class F>
@@ -44,8 +51,9 @@ std::string floating_text(F value) {
   auto mode = sizeof(F) == 4 ? DoubleToStringConverter::SHORTEST_SINGLE : DoubleToStringConverter::SHORTEST;
   DoubleToStringConverter::DoubleToAscii(static_cast<double>(value), mode, 0, digits, sizeof digits, &negative, &length,
                                          &point);
-  if (const std::optional<std::string> more = digits_of_whole(value)) {
-    length = static_cast<int>(more->copy(digits, sizeof digits));
+  if (const std::optional<Digits> more = digits_of_whole(value)) {
+    length = static_cast<int>(more->digits.copy(digits, sizeof digits));
+    point = more->point;
   }
   std::string text = negative ? "-" : "";
   F size = std::fabs(value);
