@@ -1,5 +1,4 @@
 // Values as text: as Flink casts them to strings, and as its client prints them.
-#include <double-conversion/double-conversion.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <optional>
 
 #include "processing/calendar.h"
+#include "processing/decimal_digits.h"
 #include "processing/time_zone.h"
 #include "processing/value.h"
 
@@ -15,74 +15,54 @@ namespace millrace::processing {
 
 namespace {
 
-struct Digits {  // 0.d₁d₂… · 10^point
-  std::string digits;
-  int point = 0;
-};
-
 // Java 17 prints a whole number that takes more bits than the type is precise to with more digits than tell it from its
 // neighbours: all but those that stand for less than its last bit. 2147483648 as a FLOAT is 2.14748365E9.
 template <class F>
-std::optional<Digits> digits_of_whole(F value) {
+std::optional<DecimalDigits> digits_of_whole(F value) {
   constexpr int precision = std::numeric_limits<F>::digits;
   const double size = std::fabs(static_cast<double>(value));
   if (size < std::ldexp(1.0, precision + 1) || size >= 0x1p63) return std::nullopt;
   const int spare_bits = std::ilogb(size) - precision - 1;
   const int spare_digits = spare_bits > 1 ? static_cast<int>(spare_bits * 0.30103) : 0;
-  uint64_t whole = static_cast<uint64_t>(size);
-  for (int i = 0; i < spare_digits; ++i) {
-    const bool up = i + 1 == spare_digits && whole % 10 >= 5;
-    whole = whole / 10 + (up ? 1 : 0);
-  }
-  Digits kept{fmt::format("{}", whole), 0};
-  kept.point = static_cast<int>(kept.digits.size()) + spare_digits;
-  kept.digits.resize(kept.digits.find_last_not_of('0') + 1);
+  DecimalDigits kept;
+  const fmt::format_to_n_result all =
+      fmt::format_to_n(kept.digits.data(), kept.digits.size(), "{}", static_cast<uint64_t>(size));
+  kept.count = kept.point = static_cast<int>(all.size);
+  kept.keep(kept.count - spare_digits);
+  while (kept.at(kept.count - 1) == '0') --kept.count;
   return kept;
 }
 
 template <class F>
 std::string floating_text(F value) {
-  using double_conversion::DoubleToStringConverter;
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
-  char digits[DoubleToStringConverter::kBase10MaximalLength + 2];
-  bool negative = false;
-  int length = 0, point = 0;
-  auto mode = sizeof(F) == 4 ? DoubleToStringConverter::SHORTEST_SINGLE : DoubleToStringConverter::SHORTEST;
-  DoubleToStringConverter::DoubleToAscii(static_cast<double>(value), mode, 0, digits, sizeof digits, &negative, &length,
-                                         &point);
-  if (const std::optional<Digits> more = digits_of_whole(value)) {
-    length = static_cast<int>(more->digits.copy(digits, sizeof digits));
-    point = more->point;
-  }
-  std::string text = negative ? "-" : "";
-  F size = std::fabs(value);
-  size_t n = static_cast<size_t>(length);
+  std::string text = std::signbit(value) ? "-" : "";
   if (value == 0) return text + "0.0";
+  const DecimalDigits found = digits_of_whole(value).value_or(shortest_digits(value));
+  const std::string_view digits = found.text();
+  const F size = std::fabs(value);
   if (size >= F(1e-3) && size < F(1e7)) {
-    if (point <= 0) {
+    const size_t point = static_cast<size_t>(std::max(found.point, 0));
+    if (found.point <= 0) {
       text += "0.";
-      text.append(static_cast<size_t>(-point), '0');
-      text.append(digits, n);
-    } else if (point >= length) {
-      text.append(digits, n);
-      text.append(static_cast<size_t>(point - length), '0');
+      text.append(static_cast<size_t>(-found.point), '0');
+      text += digits;
+    } else if (point >= digits.size()) {
+      text += digits;
+      text.append(point - digits.size(), '0');
       text += ".0";
     } else {
-      text.append(digits, static_cast<size_t>(point));
+      text += digits.substr(0, point);
       text += '.';
-      text.append(digits + point, n - static_cast<size_t>(point));
+      text += digits.substr(point);
     }
     return text;
   }
   text += digits[0];
   text += '.';
-  if (n > 1) {
-    text.append(digits + 1, n - 1);
-  } else {
-    text += '0';
-  }
-  return text + fmt::format("E{}", point - 1);
+  text += digits.size() > 1 ? digits.substr(1) : "0";
+  return text + fmt::format("E{}", found.point - 1);
 }
 
 void append_fraction(std::string& text, int64_t nanos_of_second, int precision) {

@@ -1,10 +1,10 @@
 // Mathematics.
-#include <double-conversion/double-conversion.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <cstdlib>
 
+#include "processing/decimal_digits.h"
 #include "processing/functions/kernel.h"
 #include "processing/functions/utf8.h"
 
@@ -126,26 +126,13 @@ void bind_floor(Binding& b) {
 // ---- ROUND and TRUNCATE: in decimal digits, also of doubles ----
 
 double round_double(double v, int places) {
-  using double_conversion::DoubleToStringConverter;
   if (!std::isfinite(v) || v == 0) return v;
-  char digits[DoubleToStringConverter::kBase10MaximalLength + 2];
-  bool negative = false;
-  int length = 0, point = 0;
-  DoubleToStringConverter::DoubleToAscii(v, DoubleToStringConverter::SHORTEST, 0, digits, sizeof digits, &negative,
-                                         &length, &point);
-  int64_t kept = int64_t{point} + places;
-  if (kept >= length) return v;
-  if (kept < 0) return 0.0;
-  bool up = digits[kept] >= '5';
-  std::string text = "0" + std::string(digits, static_cast<size_t>(kept));
-  if (up) {
-    size_t i = text.size();
-    while (text[--i] == '9') text[i] = '0';
-    ++text[i];
-  }
-  text += fmt::format("e{}", -places);
-  double rounded = std::strtod(text.c_str(), nullptr);
-  return negative && rounded != 0 ? -rounded : rounded;
+  DecimalDigits digits = shortest_digits(v);
+  const int64_t kept = int64_t{digits.point} + places;
+  if (kept >= digits.count) return v;
+  digits.keep(static_cast<int>(std::max<int64_t>(kept, -1)));
+  const double rounded = std::strtod(fmt::format("0.{}e{}", digits.text(), digits.point).c_str(), nullptr);
+  return rounded != 0 ? std::copysign(rounded, v) : 0.0;
 }
 
 // To a multiple of 10^-places; half up or towards zero.

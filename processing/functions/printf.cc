@@ -2,12 +2,12 @@
 // none, and a DATE is its number of days. What Java refuses comes out as NULL.
 //
 //   %[argument$ or <][-#+ 0,(][width][.precision]conversion      b s c d o x e f g, most in capitals too; % and n
-#include <double-conversion/double-conversion.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "processing/decimal_digits.h"
 #include "processing/functions/kernel.h"
 #include "processing/functions/utf8.h"
 
@@ -118,41 +118,7 @@ std::string decorated(bool negative, std::string digits, const Directive& direct
   return padded(before + digits + after, directive);
 }
 
-// A positive number by its shortest digits: 0.d₁d₂… · 10^point.
-struct Digits {
-  std::string digits;
-  int point = 0;
-
-  // Half up, to so many digits.
-  void keep(int count) {
-    if (count >= static_cast<int>(digits.size())) return;
-    const bool up = count >= 0 && digits[static_cast<size_t>(count)] >= '5';
-    digits.resize(static_cast<size_t>(std::max(count, 0)));
-    if (!up) return;
-    size_t i = digits.size();
-    while (i > 0 && digits[i - 1] == '9') digits[--i] = '0';
-    if (i > 0) {
-      ++digits[i - 1];
-    } else {
-      digits.insert(0, 1, '1');
-      ++point;
-    }
-  }
-  char at(int i) const { return i >= 0 && i < static_cast<int>(digits.size()) ? digits[static_cast<size_t>(i)] : '0'; }
-};
-
-Digits shortest_digits(double size) {
-  using double_conversion::DoubleToStringConverter;
-  if (size == 0) return {"", 0};
-  char digits[DoubleToStringConverter::kBase10MaximalLength + 2];
-  bool negative = false;
-  int length = 0, point = 0;
-  DoubleToStringConverter::DoubleToAscii(size, DoubleToStringConverter::SHORTEST, 0, digits, sizeof digits, &negative,
-                                         &length, &point);
-  return {std::string(digits, static_cast<size_t>(length)), point};
-}
-
-std::string fixed(Digits number, int precision) {
+std::string fixed(DecimalDigits number, int precision) {
   number.keep(number.point + precision);
   std::string text;
   for (int i = 0; i < number.point; ++i) text += number.at(i);
@@ -162,9 +128,9 @@ std::string fixed(Digits number, int precision) {
   return text;
 }
 
-std::string scientific(Digits number, int precision) {
+std::string scientific(DecimalDigits number, int precision) {
   number.keep(precision + 1);
-  const int exponent = number.digits.empty() ? 0 : number.point - 1;
+  const int exponent = number.count == 0 ? 0 : number.point - 1;
   std::string text(1, number.at(0));
   if (precision > 0) text += '.';
   for (int i = 1; i <= precision; ++i) text += number.at(i);
@@ -172,10 +138,10 @@ std::string scientific(Digits number, int precision) {
 }
 
 // %g: as many digits as the precision says, in the form that fits.
-std::string general(const Digits& number, int precision) {
+std::string general(const DecimalDigits& number, int precision) {
   precision = precision == 0 ? 1 : precision;
-  if (number.digits.empty()) return fixed(number, precision - 1);
-  Digits rounded = number;
+  if (number.count == 0) return fixed(number, precision - 1);
+  DecimalDigits rounded = number;
   rounded.keep(precision);
   if (rounded.point > -4 && rounded.point <= precision) return fixed(number, precision - rounded.point);
   return scientific(number, precision - 1);
@@ -190,7 +156,7 @@ std::optional<std::string> floating(double value, const Directive& directive) {
     if (std::isnan(value)) return padded("NaN", plain);
     return decorated(value < 0, "Infinity", plain);
   }
-  const Digits number = shortest_digits(std::fabs(value));
+  const DecimalDigits number = shortest_digits(value);
   const int precision = directive.precision < 0 ? 6 : directive.precision;
   const std::string digits = directive.conversion == 'e'   ? scientific(number, precision)
                              : directive.conversion == 'f' ? fixed(number, precision)
