@@ -68,10 +68,7 @@ void bind_timestampadd(Binding& b) {
     b.refuse("'TIMESTAMPADD(<ANY>, <INTEGER>, <DATETIME>)'");
   }
   const bool months = counts_months(unit);
-  int64_t step = unit == TimeUnit::year      ? 12
-                 : unit == TimeUnit::quarter ? 3
-                 : unit == TimeUnit::month   ? 1
-                                             : unit_millis(unit);
+  const int64_t step = months ? unit_months(unit) : unit_millis(unit);
   if (b.arg(2).is(TypeRoot::date) && unit > TimeUnit::day) b.cast(2, DataType::timestamp(6));
   DataType type = months ? DataType::interval_months() : DataType::interval_millis();
   ExprPtr interval = make_call("*", {make_literal(Value::integer(step), type.not_null()), b.args[1]}, b.where);

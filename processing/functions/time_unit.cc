@@ -67,8 +67,17 @@ int64_t unit_millis(TimeUnit unit) {
   }
 }
 
-bool counts_months(TimeUnit unit) {
-  return unit == TimeUnit::year || unit == TimeUnit::quarter || unit == TimeUnit::month;
+int64_t unit_months(TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::year:
+      return 12;
+    case TimeUnit::quarter:
+      return 3;
+    case TimeUnit::month:
+      return 1;
+    default:
+      return 0;
+  }
 }
 
 }  // namespace millrace::processing

@@ -34,7 +34,8 @@ TimeUnit time_unit_of(std::string_view name);
 
 // From the week to the second; 1 for all others.
 int64_t unit_millis(TimeUnit unit);
-// Whether it is of the calendar: years, quarters and months differ in length.
-bool counts_months(TimeUnit unit);
+// How many months a unit of the calendar has, whose length in time differs: years, quarters and months; 0 for others.
+int64_t unit_months(TimeUnit unit);
+inline bool counts_months(TimeUnit unit) { return unit_months(unit) > 0; }
 
 }  // namespace millrace::processing

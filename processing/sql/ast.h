@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "processing/functions/time_unit.h"
 #include "processing/sql/error.h"
 #include "processing/types.h"
 
@@ -29,21 +30,6 @@ struct Name {
 
   std::string text() const;  // joined by dots
   const std::string& last() const { return parts.back(); }
-};
-
-enum class TimeUnit {
-  year,
-  quarter,
-  month,
-  week,
-  day,
-  hour,
-  minute,
-  second,
-  millisecond,
-  microsecond,
-  nanosecond,
-  none
 };
 
 struct OrderItem {

@@ -158,35 +158,24 @@ Interval read_interval(const Node& node) {
     if (__builtin_mul_overflow(amount, scale, &scaled) || __builtin_add_overflow(result.value, scaled, &result.value))
       fail_interval(node);
   };
-  constexpr int64_t second = 1000;
-  constexpr int64_t minute = 60 * second;
-  constexpr int64_t hour = 60 * minute;
-  constexpr int64_t day = 24 * hour;
   TimeUnit unit = node.from_unit;
   TimeUnit last = node.to_unit == TimeUnit::none ? unit : node.to_unit;
-  if (unit == TimeUnit::year || unit == TimeUnit::month || unit == TimeUnit::quarter) {
+  if (counts_months(unit)) {
     result.months = true;
-    add(number(), unit == TimeUnit::year ? 12 : unit == TimeUnit::quarter ? 3 : 1);
+    add(number(), unit_months(unit));
     if (last != unit) {
       if (!read_char(text, '-')) fail_interval(node);
       add(number(), 1);
     }
   } else {
-    auto scale = [&](TimeUnit u) {
-      return u == TimeUnit::week     ? 7 * day
-             : u == TimeUnit::day    ? day
-             : u == TimeUnit::hour   ? hour
-             : u == TimeUnit::minute ? minute
-                                     : second;
-    };
     static constexpr TimeUnit order[] = {TimeUnit::day, TimeUnit::hour, TimeUnit::minute, TimeUnit::second};
-    add(number(), scale(unit));
+    add(number(), unit_millis(unit));
     const TimeUnit* at = std::ranges::find(order, unit);
     while (last != unit) {
       if (++at == std::end(order)) fail_interval(node);
       if (!read_char(text, *(at - 1) == TimeUnit::day ? ' ' : ':')) fail_interval(node);
       unit = *at;
-      add(number(), scale(unit));
+      add(number(), unit_millis(unit));
     }
     if (last == TimeUnit::second) add(fraction(), 1);
   }

@@ -110,9 +110,7 @@ DataType Grammar::type_without_suffix() {
   if (upper == "INTERVAL") {
     Node interval;
     interval_qualifier(interval);
-    bool months = interval.from_unit == TimeUnit::year || interval.from_unit == TimeUnit::month ||
-                  interval.from_unit == TimeUnit::quarter;
-    return months ? DataType::interval_months() : DataType::interval_millis();
+    return counts_months(interval.from_unit) ? DataType::interval_months() : DataType::interval_millis();
   }
   if (upper == "ARRAY" || upper == "MULTISET") {
     expect_symbol("<");

@@ -29,10 +29,9 @@ const char* unit_name(TimeUnit unit) {
       return "MICROSECOND";
     case TimeUnit::nanosecond:
       return "NANOSECOND";
-    case TimeUnit::none:
-      break;
+    default:
+      return "";  // no interval counts in it
   }
-  return "";
 }
 
 namespace {
