@@ -5,7 +5,7 @@
 #include <set>
 
 #include "processing/engine.h"
-#include "tests/processing/memory_topics.h"
+#include "tests/processing/killer.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/world.h"
 
@@ -100,15 +100,7 @@ TEST_CASE("a job that is killed at any moment neither loses nor repeats a window
     topics.add_topic("totals", 2);
     sim::Node& node = world.add_node("engine");
     Service service{topics, false, {}};
-    bool killed = false;
-    int64_t steps_left = 3 + static_cast<int64_t>(world.random().below(30));
-    topics.before_change = [&] {
-      if (--steps_left != 0) return;
-      world.after(0ns, [&] {
-        node.crash();
-        killed = true;
-      });
-    };
+    Killer killer(world, topics, node, {.kills = 20, .first_from = 3, .first_among = 30, .next_among = 12});
     const auto main = [&service](sim::Node& self) -> Task<int> { return service.run(self); };
     node.start(main);
 
@@ -129,24 +121,18 @@ TEST_CASE("a job that is killed at any moment neither loses nor repeats a window
     world.after(6s, [&] {
       for (int p = 0; p < 2; ++p) topics.add("bids", p, 1'700'000'000'000, std::nullopt, bid(900, 1, 25));
     });
-    int crashes = 0;
     const auto done = [&] {
-      if (killed) {
-        killed = false;
-        ++crashes;
-        steps_left = 1 + static_cast<int64_t>(world.random().below(crashes < 20 ? 12 : 100000));
-        node.restart();
-      }
+      killer.restart();
       return static_cast<size_t>(topics.end("totals", 0) + topics.end("totals", 1)) >= want.size();
     };
     CHECK(world.run_until(done, 5min));
     world.run_for(3s);
-    steps_left = 0;
+    killer.stop();
     service.stop = true;
     world.run_for(2s);
     CHECK(service.failure == "");
     CHECK(output(topics) == want);
-    CHECK(crashes > 0);
+    CHECK(killer.crashes() > 0);
   });
 }
 
@@ -168,16 +154,8 @@ std::multiset<std::string> run_bounded(uint64_t seed, const std::string& sink_op
   sim::World world(seed);
   sim::Node& node = world.add_node("engine");
   bool over = false;
-  bool killed = false;
   std::string failure;
-  int64_t steps_left = kills > 0 ? 1 + static_cast<int64_t>(world.random().below(25)) : 0;
-  topics.before_change = [&] {
-    if (--steps_left != 0) return;
-    world.after(0ns, [&] {
-      node.crash();
-      killed = true;
-    });
-  };
+  Killer killer(world, topics, node, {.kills = kills});
   const auto main = [&](sim::Node&) -> Task<int> {
     EngineOptions options;
     options.epoch_interval = Millis(0);
@@ -202,14 +180,8 @@ std::multiset<std::string> run_bounded(uint64_t seed, const std::string& sink_op
     co_return 0;
   };
   node.start(main);
-  int crashes = 0;
   const auto done = [&] {
-    if (killed) {
-      killed = false;
-      ++crashes;
-      steps_left = crashes < kills ? 1 + static_cast<int64_t>(world.random().below(25)) : 0;
-      node.restart();
-    }
+    killer.restart();
     return over;
   };
   CHECK(world.run_until(done, 5min));

@@ -6,7 +6,7 @@
 
 #include "processing/engine.h"
 #include "processing/jobs/checkpoint.h"
-#include "tests/processing/memory_topics.h"
+#include "tests/processing/killer.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/world.h"
 
@@ -40,17 +40,9 @@ Watched copy_rows(uint64_t seed, const std::string& key, const std::string& quer
   topics.add_topic("copies", 2);
   sim::Node& node = world.add_node("engine");
   Watched watched;
-  bool killed = false;
   bool stop = false;
   std::string failure;
-  int64_t steps_left = kills > 0 ? 3 + static_cast<int64_t>(world.random().below(12)) : 0;
-  topics.before_change = [&] {
-    if (--steps_left != 0) return;
-    world.after(0ns, [&] {
-      node.crash();
-      killed = true;
-    });
-  };
+  Killer killer(world, topics, node, {.kills = kills, .first_from = 3, .first_among = 12, .next_among = 10});
   const auto main = [&](sim::Node&) -> Task<int> {
     EngineOptions options;
     options.epoch_interval = Millis(300);
@@ -93,12 +85,7 @@ Watched copy_rows(uint64_t seed, const std::string& key, const std::string& quer
     }
   }
   const auto done = [&] {
-    if (killed) {
-      killed = false;
-      ++watched.crashes;
-      steps_left = watched.crashes < kills ? 1 + static_cast<int64_t>(world.random().below(10)) : 0;
-      node.restart();
-    }
+    killer.restart();
     return topics.end("copies", 0) + topics.end("copies", 1) >= partitions * rows_at_once * times;
   };
   CHECK(world.run_until(done, 5min));
@@ -106,6 +93,7 @@ Watched copy_rows(uint64_t seed, const std::string& key, const std::string& quer
   stop = true;
   world.run_for(2s);
   CHECK(failure == "");
+  watched.crashes = killer.crashes();
   for (int p = 0; p < 2; ++p) {
     for (const MemoryTopics::Stored& record : topics.records("copies", p)) {
       ++watched.rows[std::stoll(record.value->substr(6))];
