@@ -65,6 +65,20 @@ uint32_t java_hash(const Value& key, const DataType& type) {
 
 }  // namespace
 
+std::vector<Value> last_entries(std::vector<Value> entries) {
+  size_t kept = 0;
+  for (size_t i = 0; i + 1 < entries.size(); i += 2) {
+    size_t at = 0;
+    while (at < kept && entries[at] != entries[i]) at += 2;
+    if (at != i) entries[at + 1] = std::move(entries[i + 1]);
+    if (at < kept) continue;
+    if (at != i) entries[at] = std::move(entries[i]);
+    kept += 2;
+  }
+  entries.resize(kept);
+  return entries;
+}
+
 Value make_map(std::vector<Value> entries, const DataType& map_type) {
   struct Entry {
     Value key, value;
@@ -72,12 +86,8 @@ Value make_map(std::vector<Value> entries, const DataType& map_type) {
     size_t number;
   };
   std::vector<Entry> unique;
+  entries = last_entries(std::move(entries));
   for (size_t i = 0; i + 1 < entries.size(); i += 2) {
-    auto same = std::find_if(unique.begin(), unique.end(), [&](const Entry& e) { return e.key == entries[i]; });
-    if (same != unique.end()) {
-      same->value = std::move(entries[i + 1]);
-      continue;
-    }
     uint32_t h = java_hash(entries[i], map_type.child(0));
     unique.push_back({std::move(entries[i]), std::move(entries[i + 1]), h ^ (h >> 16), i});
   }

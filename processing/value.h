@@ -120,5 +120,7 @@ std::string millis_interval_text(int64_t millis);  // +1 02:03:04.567
 // A map of these entries (key, value, key, value, …): later keys replace earlier ones, in the order in which a Java
 // hash map of Flink's internal keys iterates. What readers build maps with.
 Value make_map(std::vector<Value> entries, const DataType& map_type);
+// Each key once, where it first comes, with its last value.
+std::vector<Value> last_entries(std::vector<Value> entries);
 
 }  // namespace millrace::processing

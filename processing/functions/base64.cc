@@ -54,4 +54,9 @@ std::optional<std::string> from_base64(std::string_view text) {
   return out;
 }
 
+std::optional<char> foreign_to_base64(std::string_view text) {
+  const auto at = std::ranges::find_if(text, [](char c) { return digit_value(c) < 0 && c != '='; });
+  return at == text.end() ? std::nullopt : std::optional(*at);
+}
+
 }  // namespace millrace::processing

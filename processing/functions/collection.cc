@@ -25,21 +25,7 @@ void need(const Binding& b, size_t i, TypeRoot root, std::string_view form) {
 
 Value constructed(const KernelCall&, Args v) { return Value::nested({v.begin(), v.end()}); }
 
-// In the order in which keys first come, each with its last value.
-Value constructed_map(const KernelCall&, Args v) {
-  std::vector<Value> entries;
-  for (size_t i = 0; i + 1 < v.size(); i += 2) {
-    size_t at = 0;
-    while (at < entries.size() && entries[at] != v[i]) at += 2;
-    if (at == entries.size()) {
-      entries.push_back(v[i]);
-      entries.push_back(v[i + 1]);
-    } else {
-      entries[at + 1] = v[i + 1];
-    }
-  }
-  return Value::nested(std::move(entries));
-}
+Value constructed_map(const KernelCall&, Args v) { return Value::nested(last_entries({v.begin(), v.end()})); }
 
 void bind_row(Binding& b) {
   std::vector<Field> fields;

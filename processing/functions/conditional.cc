@@ -11,9 +11,10 @@ namespace millrace::processing {
 
 namespace {
 
-DataType mixed_type(const Binding& b, std::span<const DataType> types) {
+DataType mixed_type(const Binding& b, std::span<const DataType> types, const char* java_class = java::validator,
+                    const char* refusal = "Illegal mixing of types in CASE or COALESCE statement") {
   std::optional<DataType> type = common_type(types);
-  if (!type) b.refuse_text(java::validator, "Illegal mixing of types in CASE or COALESCE statement");
+  if (!type) b.refuse_text(java_class, refusal);
   if (type->root == TypeRoot::null) {
     b.refuse_text(java::validator, "ELSE clause or at least one THEN clause must be non-NULL");
   }
@@ -55,8 +56,7 @@ void bind_coalesce(Binding& b) {
   if (b.count() == 0) b.refuse_count("1");
   std::vector<DataType> types;
   for (const ExprPtr& arg : b.args) types.push_back(arg->type);
-  if (!common_type(types)) b.refuse_text(java::validation, "Invalid input arguments.");
-  DataType type = mixed_type(b, types);
+  DataType type = mixed_type(b, types, java::validation, "Invalid input arguments.");
   bool nullable = std::all_of(types.begin(), types.end(), [](const DataType& t) { return t.nullable; });
   // The arguments are evaluated one after the other, as far as needed.
   std::vector<ExprPtr> cases;

@@ -148,12 +148,10 @@ void bind_sha2(Binding& b) {
 std::string decoded_base64(std::string_view text) {
   std::optional<std::string> bytes = from_base64(text);
   if (!bytes) {
-    const size_t at = text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
-    if (at == std::string_view::npos) {
-      throw RunFailure(java::illegal_argument, "Input byte array has wrong 4-byte ending unit");
-    }
-    const int c = static_cast<signed char>(text[at]);
-    throw RunFailure(java::illegal_argument, fmt::format("Illegal base64 character {:x}", c));
+    const std::optional<char> foreign = foreign_to_base64(text);
+    throw RunFailure(java::illegal_argument, foreign ? fmt::format("Illegal base64 character {:x}",
+                                                                   static_cast<int>(static_cast<signed char>(*foreign)))
+                                                     : "Input byte array has wrong 4-byte ending unit");
   }
   return *bytes;
 }

@@ -19,17 +19,17 @@ Column concatenate(const KernelCall& call) {
   });
 }
 
+void refuse_nulls(const Binding& b) {
+  for (const ExprPtr& arg : b.args) {
+    if (arg->type.root == TypeRoot::null) throw PlanFailure(java::validator, "Illegal use of 'NULL'", arg->position);
+  }
+}
+
 // a || b: of two CHAR a CHAR, of others a VARCHAR, as long as both together.
 void bind_concatenate(Binding& b) {
-  if (b.count() == 2) {
-    const auto joins = [](const DataType& type) {
-      return type.root == TypeRoot::null || type.is_text() || type.is_bytes();
-    };
-    for (size_t i : {size_t{0}, size_t{1}}) {
-      const bool bare = b.args[i]->kind == Expr::Kind::literal && b.arg(i).root == TypeRoot::null;
-      if (bare) b.refuse_text(java::validator, "Illegal use of 'NULL'");
-    }
-    if (!joins(b.arg(0)) || !joins(b.arg(1))) b.refuse("'<STRING> || <STRING>'");
+  refuse_nulls(b);
+  for (const ExprPtr& arg : b.args) {
+    if (!arg->type.is_text() && !arg->type.is_bytes()) b.refuse("'<STRING> || <STRING>'");
   }
   b.by_letters("xx", "");
   const DataType &x = b.arg(0), &y = b.arg(1);
@@ -46,10 +46,10 @@ void bind_concatenate(Binding& b) {
 }
 
 // Any number of texts.
-void need_texts(Binding& b) {
-  for (size_t i = 0; i < b.count(); ++i) {
-    if (b.arg(i).root == TypeRoot::null) b.refuse_text(java::validator, "Illegal use of 'NULL'");
-    if (!b.arg(i).is_text()) b.refuse("'" + std::string(b.function->names[0]) + "(<CHARACTER>)'");
+void need_texts(const Binding& b) {
+  refuse_nulls(b);
+  for (const ExprPtr& arg : b.args) {
+    if (!arg->type.is_text()) b.refuse("'" + std::string(b.function->names[0]) + "(<CHARACTER>)'");
   }
 }
 

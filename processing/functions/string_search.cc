@@ -1,4 +1,6 @@
 // Where a text is in another, and whether it is like a pattern. Positions count characters from 1; 0: nowhere.
+#include <fmt/format.h>
+
 #include "processing/functions/kernel.h"
 #include "processing/functions/like.h"
 #include "processing/functions/utf8.h"
@@ -50,11 +52,12 @@ void bind_locate(Binding& b) {
 template <bool Is>
 void bind_like(Binding& b) {
   if (b.count() < 2 || b.count() > 3) b.refuse_count("2 to 3");
-  if (b.arg(1).root == TypeRoot::null && b.arg(0).is_text()) {
-    const std::string type = planner_text(b.arg(0));
-    b.refuse_text(java::validator, "Cannot apply 'LIKE' to arguments of type 'LIKE(<" + type + ">, <" + type +
-                                       ">)'. Supported form(s): 'LIKE(<STRING>, <STRING>, <STRING>)'");
+  bool refused = false;
+  for (size_t i = 1; i < b.count(); ++i) {
+    refused = refused || !b.arg(i).is_text();
+    if (b.arg(i).root == TypeRoot::null) b.cast(i, b.arg(0));  // as which it is shown
   }
+  if (refused) b.refuse(fmt::format("'{}(<STRING>, <STRING>, <STRING>)'", b.function->names[0]));
   b.by_letters("ss[s", "B");
   if (b.is_literal(1) && (b.count() == 2 || b.is_literal(2))) {
     b.prepared = std::make_shared<LikePattern>(b.literal(1).as_text(), b.count() == 3 ? b.literal(2).as_text() : "");

@@ -236,7 +236,7 @@ void Binding::refuse(std::string_view supported) const {
   if (shown == "BETWEEN") shown = "BETWEEN ASYMMETRIC";
   if (shown == "NOT BETWEEN") shown = "NOT BETWEEN ASYMMETRIC";
   auto shown_type = [&](size_t i) { return "<" + planner_text(arg(i)) + ">"; };
-  if (is_word(shown) && shown != "LIKE" && shown != "IN" && shown != "NOT" && shown != "AND" && shown != "OR" &&
+  if ((is_word(shown) || shown == "NOT LIKE") && shown != "IN" && shown != "NOT" && shown != "AND" && shown != "OR" &&
       !shown.starts_with("IS ") && !shown.starts_with("BETWEEN")) {
     signature = shown + "(";
     for (size_t i = 0; i < args.size(); ++i) signature += (i > 0 ? ", " : "") + shown_type(i);

@@ -35,11 +35,16 @@ void resolve_columns(CatalogTable& table) {
   for (Column& column : table.columns) {
     const ColumnDef& definition = column.definition;
     if (!seen.insert(definition.name).second) {
-      const char* const kind = definition.kind == ColumnDef::Kind::computed   ? "computed"
-                               : definition.kind == ColumnDef::Kind::metadata ? "metadata"
-                                                                              : "regular";
-      fail_flink_validation(fmt::format("A {} Column named '{}' already exists in the table.", kind, definition.name),
-                            {}, definition.pos);
+      const std::string name = definition.name;
+      if (definition.kind == ColumnDef::Kind::physical) {
+        fail_flink_validation(fmt::format("A regular Column named '{}' already exists in the table.", name), {},
+                              definition.pos);
+      }
+      fail_flink_validation(
+          fmt::format("A column named '{}' already exists in the table. Duplicate columns exist in the "
+                      "{} column and regular column. ",
+                      name, definition.kind == ColumnDef::Kind::computed ? "compute" : "metadata"),
+          {}, definition.pos);
     }
     if (definition.kind != ColumnDef::Kind::computed) column.type = definition.type;
   }
